@@ -1,0 +1,38 @@
+# Two targets matter: `make run` sets up and starts everything, `make test` sets up and proves it.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.PHONY: run test check setup setup-test clean format lock
+
+run: setup
+	@$(BIN)/realtime-router serve $(ARGS)
+
+test: setup-test check
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report= $(ARGS)
+	$(BIN)/python tests/coverage_floor.py
+
+check:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+setup: $(VENV)/.installed
+setup-test: $(VENV)/.installed-test
+
+$(VENV)/.installed: pyproject.toml requirements.lock deploy/setup.sh
+	@sh deploy/setup.sh "$(PYTHON)" "$(VENV)" run
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml requirements.lock deploy/setup.sh
+	@sh deploy/setup.sh "$(PYTHON)" "$(VENV)" test
+	@touch $@ $(VENV)/.installed
+
+format:
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

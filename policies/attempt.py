@@ -1,0 +1,38 @@
+"""The record of one call to one target."""
+
+from dataclasses import dataclass
+
+from .outcome import Outcome
+from .target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """What the upstream (or the transport) said, redacted and capped: safe to show to the client."""
+
+    message: str
+    type: str = "upstream_error"
+    code: str | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one target and how it ended. Times are seconds on one monotonic clock."""
+
+    target: Target
+    outcome: Outcome
+    started_s: float
+    ended_s: float
+    first_token_s: float | None = None  # when the first meaningful delta (or the first byte of a JSON answer) came
+    status_code: int | None = None
+    error: ErrorDetail | None = None
+    retry_after_s: float | None = None  # what the upstream asked for, parsed and capped at 120
+    committed: bool = False  # the client has been handed a meaningful delta of this attempt
+    credential_type: str = "system"  # system | byok
+    stage: str | None = None  # None for chat; stt, llm or tts in a voice session
+
+    @property
+    def success(self) -> bool:
+        """Whether the attempt answered."""
+        return self.outcome is Outcome.SUCCESS

@@ -1,0 +1,60 @@
+"""What a decision may look at. Facts are complete: a decision reads nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .target import Feature
+
+Protocol = Literal["chat", "realtime"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """Routing fields of the request itself (`models`, `sort`, `ignore`, `provider`, `fallback`)."""
+
+    models: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    provider_order: tuple[str, ...] = ()
+    allow_fallbacks: bool = True
+    first_token_s: float | None = None  # fallback.ttft_timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the request needs from a target: features, and an estimate of its prompt size."""
+
+    features: frozenset[Feature] = frozenset()
+    prompt_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """What this process has lately seen of one target. Absent means: nothing yet, healthy."""
+
+    latency_s: float | None = None  # median time to first token in the window
+    tokens_per_s: float | None = None
+    rests_until_s: float = 0.0  # cool-down: skipped before this time (same clock as Facts.now_s)
+    probing: bool = False  # cool-down is over and the one probe call is already out
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One request as a decision sees it. `now_s` is monotonic; `wall_s` is Unix time (rollouts)."""
+
+    model: str
+    protocol: Protocol = "chat"
+    user: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    messages: Sequence[Mapping[str, Any]] = ()
+    voice: Mapping[str, Any] = field(default_factory=dict)
+    prompt_variables: Mapping[str, Any] = field(default_factory=dict)
+    options: RoutingOptions = RoutingOptions()
+    needs: Needs = Needs()
+    health: Mapping[str, TargetHealth] = field(default_factory=dict)  # by target name
+    now_s: float = 0.0
+    wall_s: float = 0.0
+    seed: str = ""  # stands in for a missing unit: one fresh random text per request, recorded
+    forced_variant: str | None = None  # x-rr-variant, for keys that may

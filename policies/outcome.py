@@ -1,0 +1,42 @@
+"""How an attempt ended: a closed set, which is also the metric label."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The end of one attempt. Everything but `SUCCESS` is an error class."""
+
+    SUCCESS = "success"
+    DNS = "dns"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS = "tls"
+    WRITE = "write"
+    HEADER_TIMEOUT = "header_timeout"
+    FIRST_TOKEN_TIMEOUT = "first_token_timeout"  # noqa: S105  a name, not a secret
+    IDLE_TIMEOUT = "idle_timeout"
+    DEADLINE = "deadline"
+    RESET_BEFORE_COMMIT = "reset_before_commit"
+    RESET_AFTER_COMMIT = "reset_after_commit"
+    TRUNCATED = "truncated"
+    HTTP_408 = "http_408"
+    HTTP_409 = "http_409"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    HTTP_5XX = "http_5xx"
+    OVERLOADED = "overloaded"
+    UPSTREAM_AUTH = "upstream_auth"
+    MODEL_NOT_FOUND = "model_not_found"
+    CONTEXT_LENGTH = "context_length"
+    UNSUPPORTED_PARAM = "unsupported_param"
+    BAD_REQUEST = "bad_request"
+    CONTENT_FILTER = "content_filter"
+    IN_BAND_ERROR = "in_band_error"
+    EMPTY_RESPONSE = "empty_response"
+    MALFORMED_RESPONSE = "malformed_response"
+    DECODE_ERROR = "decode_error"
+    CANCELLED_BY_CLIENT = "cancelled_by_client"
+    ROUTER_OVERLOADED = "router_overloaded"
+    CIRCUIT_OPEN = "circuit_open"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    OTHER = "other"

@@ -1,0 +1,43 @@
+"""A target: one model at one provider, with what is known about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """What a request may need and a target may lack."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON_SCHEMA = "json_schema"
+    AUDIO_INPUT = "audio_input"
+    AUDIO_OUTPUT = "audio_output"
+    REASONING = "reasoning"
+    PREFILL = "prefill"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """List price in US dollars per token."""
+
+    input_usd: float
+    output_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that can answer. `lacks` holds features known to be missing: an unknown model lacks nothing."""
+
+    provider: str
+    model: str
+    lacks: frozenset[Feature] = frozenset()
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    prices: Prices | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)  # intelligence, math, coding: higher is better
+
+    @property
+    def name(self) -> str:
+        """The model string that names this target, `provider/model`."""
+        return f"{self.provider}/{self.model}"

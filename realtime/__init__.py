@@ -1,0 +1,1 @@
+"""Second floor: voice sessions. The top of the house, so it also wires the house together."""

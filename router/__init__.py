@@ -1,0 +1,1 @@
+"""First floor: makes the calls that were decided, and serves them."""
