@@ -20,6 +20,7 @@ class Timeouts:
     first_token_s: float = 10.0
     idle_s: float = 10.0
     total_s: float = 600.0
+    answer_s: float = 90.0  # first byte of an answer that is not streamed: it has no first token to wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Limits:
     retry_same: int = 0  # retries of one 5xx on the same target before falling back
     wait_for_retry_after_s: float = 0.0  # wait for a short Retry-After on the same target instead of falling back
     on_interrupt: str = "error"  # error | continue
+    first_token_s: float | None = None  # fallback.ttft_timeout: holds while another candidate is left
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Target:
     max_output_tokens: int | None = None
     prices: Prices | None = None
     scores: Mapping[str, float] = field(default_factory=dict)  # intelligence, math, coding: higher is better
+    declares: frozenset[Feature] = frozenset()  # features said to be there (prefill is used only when declared)
 
     @property
     def name(self) -> str:

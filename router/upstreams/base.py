@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from policies import Outcome, Target, Timeouts
+from policies import ErrorDetail, Outcome, Target, Timeouts
 
 
 @dataclass(slots=True)
@@ -75,9 +75,24 @@ class Upstream(Protocol):
 
 
 class UpstreamFault(Exception):  # noqa: N818  a fault of the upstream, our word for it
-    """A call that failed below HTTP. `outcome` is its error class."""
+    """A call that failed: `outcome` is its error class.
 
-    def __init__(self, outcome: Outcome, message: str) -> None:
+    Below HTTP the outcome and a message are all there is; whoever judges an HTTP answer adds the status, the error as
+    it may be shown, and how long the provider asked to be left alone.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        message: str,
+        *,
+        status_code: int | None = None,
+        error: ErrorDetail | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
+        self.status_code = status_code
+        self.error = error or ErrorDetail(message, code=outcome.value)
+        self.retry_after_s = retry_after_s
