@@ -1,0 +1,132 @@
+"""One TCP or TLS connection: bytes in, bytes out, one lazy timer. It carries one exchange at a time.
+
+The timer is armed rarely: a deadline is a number, and the one `call_at` that is pending re-arms itself when it finds
+the deadline moved. So a call on a warm connection costs no timer at all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import Protocol
+
+
+class Rider(Protocol):
+    """What a connection carries: an exchange."""
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        ...
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone; None: the peer closed it in good order."""
+        ...
+
+    def expired(self) -> None:
+        """The deadline set with `watch` has passed."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """A transport and whoever uses it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.uses = 0
+        self.usable = False
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._rider: Rider | None = None
+        self._on_end: Callable[[Connection], None] | None = None
+        self._deadline_s = inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def carry(self, rider: Rider, request: bytes) -> None:
+        """Send a request, head and body in one write, and hand everything that comes back to `rider`."""
+        assert self._transport is not None  # noqa: S101  made by create_connection, which returns after connection_made
+        self._on_end = None
+        self._rider = rider
+        self.uses += 1
+        self._transport.write(request)
+
+    def rest(self, idle_s: float, on_end: Callable[["Connection"], None]) -> None:
+        """Nothing to carry: close after `idle_s`. `on_end` is told when the connection ends before it is used again."""
+        self._rider = None
+        self._on_end = on_end
+        self.watch(idle_s)
+
+    def cut(self) -> None:
+        """Close at once, dropping what is unsent. The rider is not told."""
+        self._rider = None
+        self.usable = False
+        self._end()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def watch(self, seconds: float) -> None:
+        """Tell the rider when so much time has passed; replaces the deadline before."""
+        self._deadline_s = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline_s:
+            self._arm()
+
+    def unwatch(self) -> None:
+        """Nobody waits for anything."""
+        self._deadline_s = inf
+
+    def pause(self) -> None:
+        """Stop reading: the reader is slower than the peer."""
+        if self._transport is not None and self.usable:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and self.usable:
+            self._transport.resume_reading()
+
+    def unsent(self) -> bool:
+        """Whether part of the request is still in the buffer."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream transport, by create_connection
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._rider is None:
+            self.cut()  # nobody asked: what follows cannot be trusted
+        else:
+            self._rider.feed(data)
+
+    def eof_received(self) -> None:
+        self.usable = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        rider, self._rider = self._rider, None
+        self._end()
+        if rider is not None:
+            rider.lost(exc)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._deadline_s == inf:
+            return
+        if self._loop.time() < self._deadline_s:
+            self._arm()
+            return
+        self._deadline_s = inf
+        if self._rider is None:
+            self.cut()
+        else:
+            self._rider.expired()
