@@ -77,7 +77,7 @@ def plot(results: list[Result], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     panels = (
         ("CPU per JSON request (µs)", [r.json_cpu_us for r in results]),
@@ -85,7 +85,7 @@ def plot(results: list[Result], path: Path) -> None:
         ("added latency p50, one connection (ms)", [r.single_added_p50_ms for r in results]),
         ("resident memory, idle (MB)", [r.idle_mb for r in results]),
     )
-    figure, axes = pyplot.subplots(2, 2, figsize=(11, 6.5), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(11, 6.5), layout="constrained")
     names = [r.name for r in results]
     colours = ["#2b6cb0" if name == "realtime-router" else "#a0aec0" for name in names]
     for axis, (title, values) in zip(axes.flat, panels, strict=True):
@@ -98,4 +98,4 @@ def plot(results: list[Result], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle("Gateways on one machine, one run: smaller is better")
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    plt.close(figure)

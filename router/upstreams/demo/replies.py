@@ -27,7 +27,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*(?:(?<=\d\.)\d[^.!?\n]*[.!?]*)?")
-_QUOTES = "\"'`“”‘’«»"  # noqa: RUF001  typographic quotes are what people type
+_QUOTES = "\"'`“”‘’«»"
 _COUNT_CAP = 2000
 _ECHO_WORDS = 60
 
