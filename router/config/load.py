@@ -1,0 +1,218 @@
+"""Everything read whole, checked whole, and only then handed out as one frozen value."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from .document import MAX_FILE_BYTES, Node, parse
+from .findings import ConfigError, Finding
+from .inworld import from_inworld_node, is_inworld
+from .models import Auth, Defaults, Price, Provider, Realtime, Records, Scores, Server, ServerFile, State
+from .providers import ALWAYS, complete, from_environment
+from .router_file import RouterFile
+from .validation import validate
+from .variables import expand
+from .voices import shipped_aliases, shipped_voices
+
+ROUTER_ENDINGS = (".yaml", ".yml", ".json")
+CASES_ENDING = ".cases.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSource:
+    """A router and where it came from; `root` gives the places of its values."""
+
+    file: str
+    router: RouterFile
+    text: str
+    root: Node
+
+    @property
+    def cases_path(self) -> Path:
+        """Where this router's golden cases live, whether or not there are any."""
+        path = Path(self.file)
+        return path.with_name(path.stem + CASES_ENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One whole configuration. `sources` are the files (and folders) it was read from; `checksum` names the version."""
+
+    server: Server = field(default_factory=Server)
+    auth: Auth = field(default_factory=Auth)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
+    realtime: Realtime = field(default_factory=Realtime)
+    aliases: Mapping[str, str] = field(default_factory=dict)  # the file's own, then the shipped ones
+    voices: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    records: Records = field(default_factory=Records)
+    routers: tuple[RouterSource, ...] = ()
+    path: Path | None = None
+    sources: tuple[Path, ...] = ()
+    checksum: str = ""
+    own_aliases: frozenset[str] = frozenset()  # names in `aliases` that the file says itself
+
+    def with_provider(self, name: str) -> "Config":
+        """The same configuration with the known provider `name` added, unless it is there."""
+        if name in self.providers:
+            return self
+        return replace(self, providers={**self.providers, name: complete(name, None, {})})
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of server file `path`, or the embedded defaults when it is None. Raises ConfigError."""
+    if path is None:
+        return _assemble(ServerFile(), None, environ, {})
+    texts: dict[str, str] = {}
+    file, found = load_server(path, environ, texts)
+    try:
+        return _assemble(file, path, environ, texts, found)
+    except ConfigError as error:
+        raise ConfigError(error.findings, {**texts, **error.texts}) from None
+
+
+def load_server(path: Path, environ: Mapping[str, str], texts: dict[str, str]) -> tuple[ServerFile, Node]:
+    """The server file alone and its tree. Raises ConfigError."""
+    file = str(path)
+    texts[file] = text = read(path)
+    root = parse(text, file)
+    try:
+        return validate(ServerFile, root, file, expand(root, environ, file)), root
+    except ConfigError as error:
+        raise ConfigError(error.findings, dict(texts)) from None
+
+
+def load_router(path: Path, environ: Mapping[str, str]) -> RouterSource:
+    """One router file in either spelling. Raises ConfigError."""
+    file = str(path)
+    text = read(path)
+    root = parse(text, file)
+    try:
+        filled = expand(root, environ, file)
+        if is_inworld(root):
+            root = from_inworld_node(root, default_name=path.stem)
+        return RouterSource(file, validate(RouterFile, root, file, filled), text, root)
+    except ConfigError as error:
+        raise ConfigError(error.findings, {file: text}) from None
+
+
+def read(path: Path) -> str:
+    """The text of a file. Raises ConfigError: not there, too large, not UTF-8."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([Finding(str(path), f"cannot be read: {error.strerror or error}")]) from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigError([Finding(str(path), f"the file is larger than {MAX_FILE_BYTES // 1024} KiB")])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError([Finding(str(path), "not UTF-8", line)]) from None
+
+
+def shipped_routers() -> Path | None:
+    """The folder of the routers that come with the package."""
+    spec = find_spec("policies")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / "experiments"
+    return folder if folder.is_dir() else None
+
+
+def router_paths(file: ServerFile, path: Path | None, root: Node | None = None) -> list[Path]:
+    """The router files the server file names, in order; a folder gives its files by name. Raises ConfigError."""
+    if file.routers is None:
+        shipped = shipped_routers()
+        return _files(shipped) if shipped else []
+    base = path.parent if path else Path()
+    findings, paths = [], list[Path]()
+    for index, name in enumerate(file.routers):
+        entry = base / name
+        if entry.is_dir():
+            paths += _files(entry)
+        elif entry.is_file():
+            paths.append(entry)
+        else:
+            node = root.value["routers"].value[index] if root is not None else None
+            line, column = (node.line, node.column) if node is not None else (1, 1)
+            findings.append(Finding(str(path), f"no file or folder {str(entry)!r}", line, column, f"routers[{index}]"))
+    if findings:
+        raise ConfigError(findings)
+    return list(dict.fromkeys(paths))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix in ROUTER_ENDINGS and not entry.name.endswith(CASES_ENDING) and not entry.name.startswith(".")
+    )
+
+
+def _routers(paths: list[Path], environ: Mapping[str, str]) -> tuple[RouterSource, ...]:
+    """Every router; one ConfigError holds the findings of all files."""
+    found: dict[str, RouterSource] = {}
+    findings: list[Finding] = []
+    texts: dict[str, str] = {}
+    for path in paths:
+        try:
+            source = load_router(path, environ)
+        except ConfigError as error:
+            findings += error.findings
+            texts |= error.texts
+            continue
+        texts[source.file] = source.text
+        if source.router.router in found:
+            other = found[source.router.router].file
+            findings.append(Finding(source.file, f"router {source.router.router!r} is already defined in {other}"))
+        found.setdefault(source.router.router, source)
+    if findings:
+        raise ConfigError(findings, texts)
+    return tuple(found.values())
+
+
+def _assemble(
+    file: ServerFile,
+    path: Path | None,
+    environ: Mapping[str, str],
+    texts: dict[str, str],
+    root: Node | None = None,
+) -> Config:
+    paths = router_paths(file, path, root)
+    routers = _routers(paths, environ)
+    if file.providers is None:
+        providers = from_environment(environ)
+    else:
+        providers = {name: complete(name, given, environ) for name, given in file.providers.items()}
+        for name in ALWAYS:
+            providers.setdefault(name, complete(name, None, environ))
+    digest = hashlib.sha256()
+    for text in [*texts.values(), *(source.text for source in routers)]:
+        digest.update(text.encode())
+        digest.update(b"\0")
+    folders = {path.parent / name for name in file.routers or () if path is not None}
+    return Config(
+        server=file.server,
+        auth=file.auth,
+        providers=providers,
+        defaults=file.defaults,
+        realtime=file.realtime,
+        aliases={**shipped_aliases(file.realtime), **file.aliases},
+        voices={**shipped_voices(), **file.realtime.voices},
+        prices=file.prices,
+        scores=file.scores,
+        state=file.state,
+        records=file.records,
+        routers=routers,
+        path=path,
+        sources=(*([path] if path else []), *paths, *sorted(folders)),
+        checksum=digest.hexdigest()[:16],
+        own_aliases=frozenset(file.aliases),
+    )

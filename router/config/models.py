@@ -1,0 +1,206 @@
+"""The server file as frozen models. Unknown keys are refused; nothing is repaired in silence."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+ModelString = Annotated[str, Field(min_length=1, max_length=300)]
+Profile = Literal["interactive", "patient", "voice"]
+ProviderKind = Literal["openai", "litellm", "demo", "local", "scripted"]
+OnInterrupt = Literal["error", "continue"]
+
+
+class Model(BaseModel):
+    """Frozen, and strict about what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+
+class Server(Model):
+    """Where the server listens."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; beyond loopback only with keys configured"
+    )
+    port: int = Field(default=8080, ge=0, le=65_535)
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65_535, description="Serve /metrics here instead of on `port`"
+    )
+    workers: int = Field(default=1, ge=1, le=256)
+
+
+class Key(Model):
+    """One API key of a caller and what it may do."""
+
+    id: Identifier
+    secret: SecretStr = Field(min_length=8, description='Usually "${NAME}"; also NAME_FILE')
+    routers: tuple[str, ...] = ("*",)
+    write: bool = Field(default=False, description="May change routers over /router/v1/routers")
+    rpm: Count | None = None
+    tpm: Count | None = None
+    concurrent_sessions: Count = 20
+    packets_per_second: Count = 1000
+
+
+class Jwt(Model):
+    """Session tokens and client secrets. An empty secret means: a fresh one at each start."""
+
+    secret: SecretStr = SecretStr("")
+    ttl_s: Seconds = 3600
+
+
+class Auth(Model):
+    """Who may call. No keys: open, and then only on a loopback address."""
+
+    keys: tuple[Key, ...] = ()
+    jwt: Jwt = Jwt()
+
+
+class Provider(Model):
+    """A provider. Known names have kind, base_url and the usual key variable by default."""
+
+    kind: ProviderKind = "openai"
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    api_key: SecretStr | None = None
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    allow_private: bool = Field(default=False, description="Allow private and loopback addresses")
+    max_inflight: Count | None = None
+    models: tuple[str, ...] | None = Field(
+        default=None, description="What it offers to bare model names; default: catalogue"
+    )
+    options: Mapping[str, Any] = Field(default_factory=dict, description="Passed to litellm (api_version, region…)")
+
+
+class Timeouts(Model):
+    """Limits of one attempt. Absent: the profile's."""
+
+    connect_s: Seconds | None = None
+    first_token_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
+class Attempts(Model):
+    """How often to try."""
+
+    max: int | None = Field(default=None, ge=1, le=20)
+    retry_budget: Fraction | None = None
+
+
+class Cooldown(Model):
+    """When to rest a failing target."""
+
+    consecutive_failures: int = Field(default=5, ge=1, le=1000)
+    base_s: Seconds = 30
+    max_s: Seconds = 300
+
+
+class Defaults(Model):
+    """What holds for every request; `profile` sets the values that are not written out."""
+
+    profile: Profile = "interactive"
+    timeouts: Timeouts = Timeouts()
+    on_interrupt: OnInterrupt = "error"
+    attempts: Attempts = Attempts()
+    cooldown: Cooldown = Cooldown()
+
+
+class Transcription(Model):
+    """Speech to text in a voice session."""
+
+    model: ModelString = "local/pocketsphinx"
+    fallbacks: tuple[ModelString, ...] = ()
+
+
+class Speech(Model):
+    """Text to speech in a voice session."""
+
+    model: ModelString = "local/auto"
+    voice: str = "default"
+    fallbacks: tuple[ModelString, ...] = ()
+
+
+class TurnDetection(Model):
+    """When the user is done: the session's defaults, in OpenAI's words."""
+
+    type: Literal["server_vad", "semantic_vad", "none"] = "server_vad"
+    threshold: Fraction = 0.5
+    prefix_padding_ms: int = Field(default=300, ge=0, le=10_000)
+    silence_duration_ms: int = Field(default=500, ge=0, le=30_000)
+    idle_timeout_ms: int | None = Field(default=None, ge=5000, le=30_000)
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class SessionLimits(Model):
+    """Limits of voice sessions."""
+
+    concurrent_sessions: Count = 20
+    packets_per_second: Count = 1000
+    session_minutes: float = Field(default=60, gt=0, le=1440)
+    idle_minutes: float = Field(default=15, gt=0, le=1440)
+
+
+class Realtime(Model):
+    """Voice sessions."""
+
+    model: ModelString = "router/demo"
+    transcription: Transcription = Transcription()
+    speech: Speech = Speech()
+    turn_detection: TurnDetection = TurnDetection()
+    limits: SessionLimits = SessionLimits()
+    voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")
+
+
+class State(Model):
+    """Where state shared between nodes lives."""
+
+    url: str = Field(default="memory://", pattern=r"^(memory://|rediss?://|unix://).*")
+
+
+class Records(Model):
+    """Where exposures, attempts and outcomes are written. null: nowhere."""
+
+    url: str | None = Field(
+        default="sqlite:///realtime-router.db", pattern=r"^(sqlite:///|postgres(ql)?://|memory://).*"
+    )
+
+
+class Price(Model):
+    """A price of your own, in US dollars per million tokens; wins over the bundled list."""
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Scores(Model):
+    """Quality scores of your own; win over the shipped table."""
+
+    intelligence: float | None = Field(default=None, allow_inf_nan=False)
+    math: float | None = Field(default=None, allow_inf_nan=False)
+    coding: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class ServerFile(Model):
+    """The server file, as written."""
+
+    version: Literal[1] = 1
+    server: Server = Server()
+    auth: Auth = Auth()
+    providers: Mapping[Identifier, Provider | None] | None = Field(
+        default=None, description="Absent: every provider whose usual key variable is set"
+    )
+    defaults: Defaults = Defaults()
+    routers: tuple[str, ...] | None = Field(default=None, description="Folders or files; absent: the shipped ones")
+    realtime: Realtime = Realtime()
+    aliases: Mapping[str, ModelString] = Field(default_factory=dict)
+    prices: Mapping[str, Price] = Field(default_factory=dict, description="By provider/model")
+    scores: Mapping[str, Scores] = Field(default_factory=dict, description="By model or provider/model")
+    state: State = State()
+    records: Records = Records()

@@ -1,0 +1,164 @@
+"""A router file as frozen models: our own spelling. Inworld's nested one is turned into it by `inworld.py`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .models import Attempts, Fraction, Model, ModelString, OnInterrupt, Profile, Timeouts
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\s/][^:]*$")]
+RouterId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+SortMetric = Literal["price", "latency", "throughput", "intelligence", "math", "coding"]
+Direction = Literal["ascending", "descending"]
+
+
+class SortKey(Model):
+    """One metric to order a pool by, with a direction where it is not the metric's natural one."""
+
+    metric: SortMetric
+    direction: Direction | None = None
+
+
+class Ordering(Model):
+    """Which providers to prefer, and whether anything else may answer."""
+
+    order: tuple[str, ...] = ()
+    allow_fallbacks: bool = True
+
+
+class Variant(Model):
+    """A side of a split: where it goes and what is sent along."""
+
+    id: Name
+    weight: Percent = Field(description="Per cent of the route; the weights of a route sum to 100")
+    model: ModelString
+    fallbacks: tuple[ModelString, ...] = ()
+    models: tuple[ModelString, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sort: tuple[SortMetric | SortKey, ...] = ()
+    provider: Ordering | None = None
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+    messages: tuple[Mapping[str, Any], ...] = ()
+    web_search: Mapping[str, Any] | None = None
+    web_search_options: Mapping[str, Any] | None = None
+    compression: Mapping[str, Any] | None = None
+
+
+class Route(Model):
+    """Variants behind a condition. The default route has none."""
+
+    id: Name
+    when: str | None = Field(default=None, max_length=20_000, description="CEL; absent only in the default route")
+    variants: tuple[Variant, ...] = Field(min_length=1)
+
+
+class Layer(Model):
+    """A layer of experiments that exclude each other, and the slots (of 100) this one has."""
+
+    name: Name
+    slots: tuple[Percent, Percent]
+
+
+class Rollout(Model):
+    """A ramp: from `start`, the variant's weight follows the steps `[after, weight]`."""
+
+    route: Name
+    variant: Name
+    start: datetime
+    steps: tuple[tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhdw]$")], Percent], ...] = Field(min_length=1)
+
+
+class Metric(Model):
+    """What the experiment measures."""
+
+    name: Name
+    kind: Literal["mean", "proportion", "count", "ratio", "quantile"] = "mean"
+
+
+class Guardrail(Model):
+    """A metric that must not get worse."""
+
+    metric: Name
+    max_increase: float | None = Field(default=None, allow_inf_nan=False)
+    max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+class Experiment(Model):
+    """How the router's splits are run as an experiment."""
+
+    enabled: bool = Field(default=True, description="Kill switch: false gives everybody the control")
+    control: Name | None = None
+    layer: Layer | None = None
+    holdout: Percent = 0
+    coverage: Percent = 100
+    rollout: Rollout | None = None
+    metrics: tuple[Metric, ...] = ()
+    guardrails: tuple[Guardrail, ...] = ()
+
+
+class RouterDefaults(Model):
+    """Inworld's router defaults; a variant's own values replace them whole."""
+
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+    messages: tuple[Mapping[str, Any], ...] = ()
+    optimize_prompt: bool | None = None
+
+
+class RouterFile(Model):
+    """One router, as written."""
+
+    router: RouterId
+    display_name: str | None = None
+    kind: Literal["chat", "transcription", "speech", "realtime"] = "chat"
+    unit: tuple[str, ...] | str = Field(default=("user",), description="Who is randomised: the first key present")
+    salt: Name | None = Field(default=None, description="Absent: the router's name; a new salt deals everybody again")
+    assign: Literal["rendezvous", "ranges"] = "rendezvous"
+    hash: Literal["sha256", "growthbook-v2"] = "sha256"
+    routes: tuple[Route, ...] = ()
+    default: Route | None = None
+    fallbacks: tuple[ModelString, ...] = ()
+    intents: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    experiment: Experiment | None = None
+    defaults: RouterDefaults | None = None
+    profile: Profile | None = None
+    timeouts: Timeouts | None = None
+    on_interrupt: OnInterrupt | None = None
+    attempts: Attempts | None = None
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """`unit` as a tuple, however it was written."""
+        return (self.unit,) if isinstance(self.unit, str) else self.unit
+
+    @property
+    def every_route(self) -> tuple[Route, ...]:
+        """All routes, the default one last."""
+        return (*self.routes, self.default) if self.default else self.routes
+
+
+class Case(Model):
+    """A golden case: given these facts, this is chosen."""
+
+    given: Mapping[str, Any]
+    expect: Mapping[str, str | None]
+
+
+__all__ = [
+    "Attempts",
+    "Case",
+    "Experiment",
+    "Fraction",
+    "Guardrail",
+    "Layer",
+    "Metric",
+    "Ordering",
+    "Rollout",
+    "Route",
+    "RouterDefaults",
+    "RouterFile",
+    "SortKey",
+    "Variant",
+]

@@ -1,0 +1,144 @@
+"""Loading: everything at once, a place for every complaint, the environment, the defaults."""
+
+import pytest
+
+from router.config import ConfigError, load
+
+ROUTER = "router: support\ndefault: {id: d, variants: [{id: a, weight: 100, model: demo/fast}]}\n"
+
+
+def write(folder, text, routers="", **routers_by_name):
+    path = folder / "router.yaml"
+    path.write_text(text, encoding="utf-8")
+    for name, content in routers_by_name.items():
+        (folder / "routers").mkdir(exist_ok=True)
+        (folder / "routers" / f"{name}.yaml").write_text(content, encoding="utf-8")
+    return path
+
+
+def refusal(path, environ=None):
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {})
+    return caught.value
+
+
+def test_with_no_file_providers_come_from_their_usual_variables():
+    config = load(None, {"OPENAI_API_KEY": "sk-x", "GOOGLE_API_KEY": "g"})
+    assert set(config.providers) == {"openai", "gemini", "demo", "local"}
+    assert config.providers["openai"].api_key.get_secret_value() == "sk-x"
+    assert config.providers["openai"].base_url == "https://api.openai.com/v1"
+    assert config.server.port == 8080
+    assert config.aliases["gpt-realtime*"] == "router/demo"
+    assert config.aliases["whisper-1"] == "local/pocketsphinx"
+    assert config.voices["marin"] == "local/slt"
+
+
+def test_a_base_url_variable_and_a_secret_file_are_obeyed(tmp_path):
+    secret = tmp_path / "key"
+    secret.write_text("from-a-file\n")
+    config = load(None, {"OPENAI_API_KEY_FILE": str(secret), "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})
+    assert config.providers["openai"].api_key.get_secret_value() == "from-a-file"
+    assert config.providers["openai"].base_url == "http://127.0.0.1:1/v1"
+
+
+def test_known_names_are_filled_in_and_own_words_win(tmp_path):
+    path = write(
+        tmp_path,
+        "providers:\n  anthropic: {api_key: k}\n  groq:\n  ollama: {}\n  demo: {kind: demo}\n"
+        "  openai: {base_url: 'http://10.0.0.1/v1'}\n",
+    )
+    providers = load(path, {"GROQ_API_KEY": "g"}).providers
+    assert providers["anthropic"].kind == "litellm"
+    assert providers["groq"].api_key.get_secret_value() == "g"
+    assert providers["ollama"].allow_private
+    assert not providers["openai"].allow_private
+    assert set(providers) == {"anthropic", "groq", "ollama", "openai", "demo", "local"}
+
+
+def test_all_errors_come_at_once_with_place_and_remedy(tmp_path):
+    path = write(
+        tmp_path, "server: {prot: 1, port: 99999}\ndefaults: {profile: interactiv}\nauth: {keys: [{id: web}]}\n"
+    )
+    text = str(refusal(path))
+    assert f"{path}:1:10: server.prot: unknown key (did you mean 'port'?)" in text
+    assert f"{path}:1:25: server.port: must be at most 65535, is 99999" in text
+    assert f"{path}:2:21: defaults.profile: must be" in text
+    assert "did you mean 'interactive'?" in text
+    assert f"{path}:3:15: auth.keys.web.secret: is missing" in text
+
+
+def test_the_offending_line_is_shown_with_a_caret(tmp_path):
+    shown = refusal(write(tmp_path, "server:\n  prot: 1\n")).render()
+    assert "2 |   prot: 1\n  |   ^\n   = help: did you mean 'port'?" in shown
+    assert shown.endswith("1 error; nothing was changed")
+
+
+def test_yes_is_text_in_yaml_1_2_and_a_boolean_is_asked_for(tmp_path):
+    text = str(refusal(write(tmp_path, "auth: {keys: [{id: web, secret: 12345678a, write: yes}]}\n")))
+    assert "auth.keys.web.write: must be true or false, is 'yes' (in YAML 1.2 'yes' is text)" in text
+
+
+def test_secrets_never_show_in_messages(tmp_path):
+    text = refusal(write(tmp_path, "auth: {keys: [{id: web, secret: hunter2}]}\n"))
+    assert "at least 8" in str(text)
+    assert "hunter2" not in str(text)
+
+
+def test_variables_are_filled_and_typed(tmp_path):
+    path = write(tmp_path, "server: {port: ${P}}\n")
+    assert 'quote variables: "${NAME}"' in str(refusal(path))
+    path = write(tmp_path, "server: {port: '${P:-81}'}\n")
+    assert load(path, {}).server.port == 81
+    assert "must be a whole number, is 'no'" in str(refusal(path, {"P": "no"}))
+    path = write(tmp_path, "server:\n  port: ${P:-81}\n  host: ${H}\nstate: {url: 'redis://${R:-localhost}/0'}\n")
+    config = load(path, {"P": "9000", "H": "1234"})
+    assert (config.server.port, config.server.host, config.state.url) == (9000, "1234", "redis://localhost/0")
+
+
+def test_a_missing_variable_is_named_with_its_place(tmp_path):
+    path = write(tmp_path, "server:\n  host: ${RR_HOTS}\n  port: ${PROT}\n")
+    text = str(refusal(path, {"RR_HOST": "x"}))
+    assert f"{path}:2:9: server.host: environment variable RR_HOTS is not set; did you mean 'RR_HOST'?" in text
+    assert "environment variable PROT is not set" in text
+
+
+def test_a_secret_file_that_is_not_there_is_an_error(tmp_path):
+    path = write(tmp_path, "server: {host: '${H}'}\n")
+    assert "the file that H_FILE names cannot be read: No such file" in str(refusal(path, {"H_FILE": "/nonexistent"}))
+
+
+def test_malformed_references_are_refused_and_doubled_dollars_are_literal(tmp_path):
+    assert "is not a variable reference" in str(refusal(write(tmp_path, "server: {host: '${1x}'}\n")))
+    assert load(write(tmp_path, "server: {host: 'a$${H}'}\n"), {}).server.host == "a${H}"
+
+
+def test_routers_come_from_files_and_folders_and_every_file_is_reported(tmp_path):
+    path = write(tmp_path, "routers: [routers]\n", a=ROUTER, b=ROUTER.replace("support", "other"))
+    config = load(path, {})
+    assert [source.router.router for source in config.routers] == ["support", "other"]
+    (tmp_path / "routers" / "a.yaml").write_text("router: a\nrouts: []\n")
+    (tmp_path / "routers" / "b.yaml").write_text("router: b\nkind: chatt\n")
+    text = str(refusal(path))
+    assert "a.yaml:2:1: routs: unknown key (did you mean 'routes'?)" in text
+    assert "b.yaml:2:7: kind: must be" in text
+
+
+def test_two_routers_of_one_name_and_missing_folders_are_refused(tmp_path):
+    path = write(tmp_path, "routers: [routers]\n", a=ROUTER, b=ROUTER)
+    assert "router 'support' is already defined in" in str(refusal(path))
+    path = write(tmp_path, "routers: [nowhere]\n")
+    assert f"{path}:1:11: routers[0]: no file or folder" in str(refusal(path))
+
+
+def test_unreadable_and_undecodable_files_are_refused(tmp_path):
+    assert "cannot be read: No such file" in str(refusal(tmp_path / "none.yaml"))
+    (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: \xe9\n")
+    assert "latin.yaml:2:1: not UTF-8" in str(refusal(tmp_path / "latin.yaml"))
+
+
+def test_the_checksum_names_the_content(tmp_path):
+    path = write(tmp_path, "routers: [routers]\n", a=ROUTER)
+    first = load(path, {}).checksum
+    assert load(path, {}).checksum == first
+    (tmp_path / "routers" / "a.yaml").write_text(ROUTER + "# more\n")
+    assert load(path, {}).checksum != first
