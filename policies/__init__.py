@@ -4,15 +4,18 @@ Everything another floor may use is exported here.
 """
 
 from .attempt import Attempt, ErrorDetail
+from .cooldown import Breaker, CooldownRule
 from .decision import Decision, Reason, TestedCondition
 from .facts import Facts, Needs, RoutingOptions
-from .outcome import Outcome
+from .outcome import Outcome, Rule, classify
 from .plan import Candidate, Limits, Plan, Stop, StopReason, Timeouts, Try
 from .target import Feature, Prices, Target
 
 __all__ = [
     "Attempt",
+    "Breaker",
     "Candidate",
+    "CooldownRule",
     "Decision",
     "ErrorDetail",
     "Facts",
@@ -24,10 +27,12 @@ __all__ = [
     "Prices",
     "Reason",
     "RoutingOptions",
+    "Rule",
     "Stop",
     "StopReason",
     "Target",
     "TestedCondition",
     "Timeouts",
     "Try",
+    "classify",
 ]

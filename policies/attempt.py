@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .outcome import Outcome
+from .outcome import RULES, Outcome, Rule, classify
 from .target import Target
 
 
@@ -36,3 +36,11 @@ class Attempt:
     def success(self) -> bool:
         """Whether the attempt answered."""
         return self.outcome is Outcome.SUCCESS
+
+    @property
+    def rule(self) -> Rule:
+        """What follows from it. An error inside a 200 follows the status that the error itself names."""
+        if self.outcome is Outcome.IN_BAND_ERROR and self.status_code is not None and self.status_code >= 400:
+            error = self.error or ErrorDetail("")
+            return RULES[classify(self.status_code, code=error.code, kind=error.type, message=error.message)]
+        return RULES[self.outcome]

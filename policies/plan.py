@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .attempt import Attempt
+from .outcome import Outcome
 from .target import Target
 
 
@@ -60,6 +61,7 @@ class StopReason(StrEnum):
     SPENT = "spent"  # no candidate left, or attempts used up
     FINAL = "final"  # the last outcome must not be tried elsewhere
     DEADLINE = "deadline"
+    BUDGET = "budget"  # the pool's retry budget is used up
     CANCELLED = "cancelled"
     EMPTY = "empty"  # nothing to try at all
 
@@ -71,6 +73,14 @@ class Stop:
     reason: StopReason
 
 
+RESTING = "resting"  # the word in Candidate.skipped for a cool-down: only these may be tried when nothing else is left
+SOLE_WAIT_S = (
+    10.0  # the longest Retry-After we sit out for a target without alternative; longer ones the client is told
+)
+BACKOFF_S = 0.2  # of a retry on the same target: doubled each time, full jitter, capped
+BACKOFF_CAP_S = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Ordered intent for one request. `started_s` anchors the deadline over all attempts."""
@@ -79,13 +89,85 @@ class Plan:
     limits: Limits = Limits()
     started_s: float = 0.0
 
-    def next_step(self, attempts: Sequence[Attempt]) -> Try | Stop:
-        """The next call to make, or why there is none."""
-        if attempts and attempts[-1].success:
-            return Stop(StopReason.ANSWERED)
-        usable = [candidate.target for candidate in self.candidates if candidate.skipped is None]
+    def next_step(
+        self, attempts: Sequence[Attempt], *, retries_left: int | None = None, jitter: float = 0.5
+    ) -> Try | Stop:
+        """The next call to make, or why there is none.
+
+        `retries_left` is what the pool's retry budget allows now (None: unlimited); the first fallback is free of it,
+        so that one dead target never costs an answer. `jitter` in [0, 1) spreads retries on the same target.
+        """
+        usable = self.usable()
         if not usable:
             return Stop(StopReason.EMPTY)
-        if len(attempts) >= min(self.limits.max_attempts, len(usable)):
+        if not attempts:
+            return self._try(usable[0], (), len(usable) > 1, 0.0)
+        last = attempts[-1]
+        stop = self._stopped(last, attempts)
+        if stop is not None:
+            return Stop(stop)
+        tried = {attempt.target.name for attempt in attempts}
+        left = [target for target in usable if target.name not in tried]
+        wait_s = self._again(last, attempts, jitter, sole=not left)
+        if wait_s is None and not left:
             return Stop(StopReason.SPENT)
-        return Try(usable[len(attempts)], self.limits.timeouts)
+        if retries_left is not None and retries_left <= 0 and (wait_s is not None or len(attempts) > 1):
+            return Stop(StopReason.BUDGET)
+        if wait_s is not None:
+            return self._try(last.target, attempts, bool(left), wait_s)
+        return self._try(left[0], attempts, len(left) > 1, 0.0)
+
+    def usable(self) -> tuple[Target, ...]:
+        """Targets that may be tried, best first. When all that is left rests, the resting are tried: never none."""
+        usable = tuple([c.target for c in self.candidates if c.skipped is None])
+        return usable or tuple([c.target for c in self.candidates if c.skipped == RESTING])
+
+    def _stopped(self, last: Attempt, attempts: Sequence[Attempt]) -> StopReason | None:
+        if last.success:
+            return StopReason.ANSWERED
+        if last.outcome is Outcome.CANCELLED_BY_CLIENT:
+            return StopReason.CANCELLED
+        if last.outcome is Outcome.DEADLINE or self._remaining_s(last) <= 0:
+            return StopReason.DEADLINE
+        if any(attempt.committed for attempt in attempts):
+            if self.limits.on_interrupt != "continue":
+                return StopReason.FINAL
+        elif not last.rule.fall_back:
+            return StopReason.FINAL
+        return StopReason.SPENT if len(attempts) >= self.limits.max_attempts else None
+
+    def _again(self, last: Attempt, attempts: Sequence[Attempt], jitter: float, *, sole: bool) -> float | None:
+        """How long to wait before trying the same target again, or None for not at all."""
+        earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
+        again = last.rule.again
+        if again == "wait":
+            asked_s = last.retry_after_s
+            allowed_s = max(self.limits.wait_for_retry_after_s, SOLE_WAIT_S if sole else 0.0)
+            fits = asked_s is not None and asked_s <= allowed_s and asked_s < self._remaining_s(last)
+            return asked_s if fits and earlier < 1 else None
+        retries = max(self.limits.retry_same, 1 if sole else 0)
+        if again == "never" or earlier >= retries:
+            return None
+        wait_s = min(BACKOFF_CAP_S, BACKOFF_S * 2.0**earlier) * jitter
+        return wait_s if wait_s < self._remaining_s(last) else None
+
+    def _remaining_s(self, last: Attempt) -> float:
+        return self.started_s + self.limits.timeouts.total_s - last.ended_s
+
+    def _try(self, target: Target, attempts: Sequence[Attempt], others: bool, wait_s: float) -> Try:  # noqa: FBT001
+        """Limits of this attempt: within the deadline, and the caller's own first-token limit while others are left."""
+        timeouts, own_s = self.limits.timeouts, self.limits.first_token_s
+        if not others or len(attempts) + 1 >= self.limits.max_attempts:
+            own_s = None
+        if not attempts and own_s is None:
+            return Try(target, timeouts)
+        left_s = timeouts.total_s if not attempts else self._remaining_s(attempts[-1]) - wait_s
+        first_s = left_s if own_s is None else min(left_s, own_s)
+        limited = Timeouts(
+            connect_s=min(timeouts.connect_s, first_s),
+            first_token_s=min(timeouts.first_token_s, left_s) if own_s is None else first_s,
+            idle_s=min(timeouts.idle_s, left_s),
+            total_s=left_s,
+            answer_s=min(timeouts.answer_s, first_s),
+        )
+        return Try(target, limited, wait_s)
