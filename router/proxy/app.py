@@ -1,0 +1,119 @@
+"""Puts the proxy together: `create_app(router, …)` gives one ASGI callable.
+
+Whoever serves it (the voice floor, a test, a program of its own) hands in what the proxy does not own: keys, metrics,
+records, the list of models, the shelf of saved routers, and the callable that takes WebSockets.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from router.router import Router
+
+from .auth import Authenticator, Key
+from .chat import Chat
+from .front import AsgiApp, Front, Lifespan, Table
+from .limits import Limiter, LocalLimiter
+from .models import Listed, Listing, Models
+from .ops import Gauges, Ops
+from .passage import FORM_PATHS, JSON_PATHS, Passage
+from .routers import Shelf
+from .secrets import SecretStore
+from .site import MEBIBYTE, Site
+from .tokens import Tokens
+
+CONTROLLED = ("/router/v1/", "/lro/v1alpha/", "/auth/v1/", "/docs", "/openapi.json", "/v1/realtime/")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call. An empty JWT secret means a fresh one at each start."""
+
+    keys: Sequence[Key] = ()
+    jwt_secret: bytes = field(default=b"", repr=False)
+    jwt_ttl_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits of the door itself."""
+
+    body_bytes: int = 32 * MEBIBYTE
+    ping_s: float = 15.0
+
+
+@dataclass(slots=True)
+class App:
+    """The proxy, put together: `asgi` to serve, `site` to change on a reload."""
+
+    asgi: AsgiApp
+    site: Site
+
+    def replace_access(self, access: Access) -> None:
+        """Take over new keys; client secrets stay good while their key does."""
+        self.site.authenticator = authenticator_of(access, self.site.wall, self.site.authenticator.secrets)
+
+
+def create_app(
+    router: Router,
+    *,
+    access: Access = Access(),
+    caps: Caps = Caps(),
+    gauges: Gauges | None = None,
+    listed: Listed = Listing,
+    shelf: Shelf | None = None,
+    limiter: Limiter | None = None,
+    voice: AsgiApp | None = None,
+    lifespan: Lifespan | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+) -> App:
+    """One ASGI callable in front of a router. `voice` gets every WebSocket scope."""
+    site = Site(
+        router=router,
+        authenticator=authenticator_of(access, wall, SecretStore(wall)),
+        limiter=limiter or LocalLimiter(clock),
+        clock=clock,
+        wall=wall,
+        body_limit_bytes=caps.body_bytes,
+        ping_s=caps.ping_s,
+        started_wall_s=wall(),
+    )
+    table = table_of(site, gauges or Gauges(), listed)
+
+    def control() -> AsgiApp:
+        from .control import create_control  # noqa: PLC0415  FastAPI is loaded when it is first needed
+
+        return create_control(site, shelf)
+
+    front = Front(table, control=control, controlled=CONTROLLED, voice=voice, lifespan=lifespan)
+    return App(front, site)
+
+
+def table_of(site: Site, gauges: Gauges, listed: Listed) -> Table:
+    """The hot paths."""
+    table = Table()
+    chat, ops, models = Chat(site), Ops(site, gauges), Models(site, listed)
+    for root in ("/v1", ""):
+        table.add("POST", f"{root}/chat/completions", chat)
+        table.add("GET", f"{root}/models", models.every)
+        table.add("GET", f"{root}/models/", models.one)
+        for path in JSON_PATHS + FORM_PATHS:
+            table.add("POST", root + path, Passage(site, path))
+    table.add("GET", "/llm/v1alpha/models", models.catalogue)
+    table.add("GET", "/livez", ops.livez)
+    for path in ("/readyz", "/healthz", "/health"):
+        table.add("GET", path, ops.readyz)
+    table.add("GET", "/version", ops.version)
+    table.add("GET", "/metrics", ops.metrics)
+    table.add("POST", "/v1/router/explain", ops.explain)
+    table.add("GET", "/v1/router/requests", ops.recent)
+    table.add("GET", "/v1/router/requests/", ops.one)
+    return table
+
+
+def authenticator_of(access: Access, wall: Callable[[], float], secrets: SecretStore) -> Authenticator:
+    """The authenticator of one configuration. Raises ValueError for a JWT secret that is too short."""
+    tokens = Tokens(access.jwt_secret or os.urandom(32), ttl_s=access.jwt_ttl_s, wall=wall)
+    return Authenticator(access.keys, tokens=tokens, secrets=secrets)

@@ -1,0 +1,122 @@
+"""`POST /v1/chat/completions`: JSON and SSE, on raw ASGI.
+
+The header commit happens at the first piece of a stream or at the first `: ping`; before it a failure is an HTTP
+status, after it one error event without `[DONE]`. A client that hangs up cancels the upstream at once. A slow reader
+holds the upstream back: nothing is read on while a write waits.
+"""
+
+import asyncio
+
+from router.refusal import Refusal
+from router.router import Caller, Stream
+
+from .documents import JsonObject, check_chat, parse
+from .exchange import Exchange, encode_headers
+from .limits import Permit
+from .site import Site, settle, spent
+from .wire import EVENT_STREAM, PING, permit_headers, sse_event, summary
+
+
+class Chat:
+    """The chat endpoint."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Serve one chat completion. Raises Refusal before the header commit, ClientGone when nobody listens."""
+        site = self._site
+        principal = site.principal(exchange)
+        body = await exchange.body(site.body_limit_bytes)
+        document = parse(body)
+        check_chat(document)
+        caller = site.caller(exchange, principal)
+        site.check_scope(principal, document, caller)
+        permit = await site.admit(principal, size_bytes=len(body), document=document)
+        try:
+            if document.get("stream"):
+                await exchange.watched(Streamed(site, exchange, permit).serve(document, caller))
+            else:
+                await exchange.watched(self._whole(exchange, permit, document, caller))
+        finally:
+            permit.release()
+
+    async def _whole(self, exchange: Exchange, permit: Permit, document: JsonObject, caller: Caller) -> None:
+        try:
+            completion = await self._site.router.complete(document, caller)
+        except Refusal as refusal:
+            settle(permit, refusal.record)
+            await refuse(exchange, refusal, permit)
+            return
+        settle(permit, completion.record)
+        headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
+        headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
+        await exchange.respond(completion.status, completion.body, headers)
+
+
+class Streamed:
+    """One streamed answer on its way to one client."""
+
+    def __init__(self, site: Site, exchange: Exchange, permit: Permit) -> None:
+        self._site = site
+        self._exchange = exchange
+        self._permit = permit
+        self._wrote_s = exchange.started_s
+
+    async def serve(self, document: JsonObject, caller: Caller) -> None:
+        """Open, relay, end."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                pings = group.create_task(self._keep_alive())
+                try:
+                    await self._open_and_relay(document, caller)
+                finally:
+                    pings.cancel()
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _open_and_relay(self, document: JsonObject, caller: Caller) -> None:
+        try:
+            stream = await self._site.router.stream(document, caller)
+        except Refusal as refusal:
+            settle(self._permit, refusal.record)
+            if not self._exchange.committed:
+                await refuse(self._exchange, refusal, self._permit)
+                return
+            await self._exchange.write(sse_event(refusal.body()), more=False)
+            return
+        try:
+            await self._relay(stream)
+        finally:
+            stream.close()
+            settle(self._permit, stream.record)
+
+    async def _relay(self, stream: Stream) -> None:
+        exchange = self._exchange
+        if not exchange.committed:
+            headers = [*EVENT_STREAM, *summary(stream.record, started_s=exchange.started_s)]
+            await exchange.begin(200, headers + permit_headers(self._permit))
+        while piece := await stream.read():
+            self._wrote_s = self._site.clock()
+            await exchange.write(piece)
+        await exchange.write(b"", more=False)
+
+    async def _keep_alive(self) -> None:
+        """Write a comment after each `ping_s` of silence; proxies cut connections that stay silent."""
+        exchange, ping_s = self._exchange, self._site.ping_s
+        while True:
+            await asyncio.sleep(max(0.001, self._wrote_s + ping_s - self._site.clock()))
+            if self._site.clock() - self._wrote_s < ping_s:
+                continue
+            self._wrote_s = self._site.clock()
+            if not exchange.committed:
+                await exchange.begin(200, [*EVENT_STREAM, *permit_headers(self._permit)])
+            await exchange.write(PING)
+
+
+async def refuse(exchange: Exchange, refusal: Refusal, permit: Permit) -> None:
+    """Answer with a refusal of the core: the envelope, its attempts, and the summary in headers."""
+    headers = encode_headers(spent(refusal).headers) + permit_headers(permit)
+    if refusal.record is not None:
+        headers += summary(refusal.record, started_s=exchange.started_s)
+    await exchange.respond(refusal.status, refusal.body(), headers)

@@ -1,0 +1,165 @@
+"""One HTTP exchange on raw ASGI: what came in, and the one answer that goes out.
+
+Holds the promises every answer shares: a request id, CORS headers, a body cap that answers before the body is read
+out, and a watch for clients that hang up.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+from router.refusal import Refusal
+
+from .faults import ClientGone, refused
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+T = TypeVar("T")
+
+SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
+JSON = (b"content-type", b"application/json")
+EXPOSED = (
+    "x-request-id, x-rr-route, x-rr-variant, x-rr-model, x-rr-provider, x-rr-attempts, x-rr-cost-usd, "
+    "x-rr-overhead-ms, server-timing, openai-processing-ms, x-should-retry, retry-after, retry-after-ms, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, location"
+)
+CORS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", EXPOSED.encode()),
+)
+
+
+class Exchange:
+    """One request and its answer. `started_s` is monotonic; header names are lower-case bytes."""
+
+    __slots__ = ("_receive", "_send", "committed", "headers", "method", "path", "request_id", "scope", "started_s")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.started_s = time.monotonic()
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if b"_" not in name}
+        self.committed = False
+        asked = self.headers.get(b"x-request-id", b"")
+        self.request_id = asked.decode() if SANE_ID.fullmatch(asked) else f"req_{os.urandom(12).hex()}"
+
+    def header(self, name: str) -> str:
+        """A request header's value, or an empty text."""
+        return self.headers.get(name.encode("latin-1"), b"").decode("latin-1")
+
+    async def body(self, limit_bytes: int) -> bytes:
+        """The whole body. Raises Refusal 413 as soon as the limit is passed, whatever the length header said."""
+        encoding = self.headers.get(b"content-encoding", b"identity").lower()
+        if encoding not in (b"identity", b""):
+            raise refused(
+                415, f"content-encoding {encoding.decode('latin-1')[:40]!r} is not accepted; send the body as it is"
+            )
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared[:20]) > limit_bytes:
+            raise too_large(limit_bytes)
+        message = await self._receive()
+        if not message.get("more_body", False) and message["type"] == "http.request":
+            whole: bytes = message.get("body", b"")
+            if len(whole) > limit_bytes:
+                raise too_large(limit_bytes)
+            return whole
+        parts = bytearray()
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            parts += message.get("body", b"")
+            if len(parts) > limit_bytes:
+                raise too_large(limit_bytes)
+            if not message.get("more_body", False):
+                return bytes(parts)
+            message = await self._receive()
+
+    async def hangup(self) -> None:
+        """Returns never; raises ClientGone when the client has gone."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+
+    async def watched(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work, or cancel it at once when the client hangs up (ClientGone)."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self.hangup())
+                try:
+                    result = await work
+                finally:
+                    watch.cancel()
+        except BaseExceptionGroup as several:
+            gone = [fault for fault in several.exceptions if isinstance(fault, ClientGone)]
+            raise (gone or several.exceptions)[0] from None
+        return result
+
+    def shared_headers(self) -> list[Header]:
+        """The headers every answer carries."""
+        headers: list[Header] = [(b"x-request-id", self.request_id.encode())]
+        if b"origin" in self.headers:
+            headers += CORS
+        return headers
+
+    async def begin(self, status: int, headers: list[Header]) -> None:
+        """Send the status line and headers; `shared_headers` are added."""
+        self.committed = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.shared_headers()})
+
+    async def write(self, chunk: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body; waits while a slow client has not read what went before."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+    async def respond(self, status: int, body: bytes, headers: list[Header] | None = None) -> None:
+        """Send a whole answer (JSON unless a content type is given). HEAD gets the headers alone."""
+        extra = headers or []
+        kind = [] if any(name == b"content-type" for name, _ in extra) else [JSON]
+        await self.begin(status, [*kind, (b"content-length", str(len(body)).encode()), *extra])
+        await self.write(b"" if self.method == "HEAD" else body, more=False)
+
+    def handed_over(self) -> tuple[Scope, Receive, Send]:
+        """The exchange for another ASGI application, which answers with the shared headers as well."""
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.committed = True
+                message = {**message, "headers": [*message.get("headers", []), *self.shared_headers()]}
+            await self._send(message)
+
+        return self.scope, self._receive, send
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal in the envelope."""
+        headers = encode_headers(refusal.headers)
+        if refusal.status == 413:
+            headers.append((b"connection", b"close"))
+        await self.respond(refusal.status, refusal.body(), headers)
+
+
+def encode_headers(headers: Mapping[str, str]) -> list[Header]:
+    """Text headers as ASGI wants them; anything outside printable ASCII becomes a question mark."""
+    return [(name.encode("ascii"), _printable(value)) for name, value in headers.items()]
+
+
+def _printable(value: str) -> bytes:
+    encoded = value.encode("ascii", "replace")
+    if encoded.isascii() and value.isprintable():
+        return encoded
+    return bytes(byte if 32 <= byte < 127 else 63 for byte in encoded)
+
+
+def too_large(limit_bytes: int) -> Refusal:
+    """A body beyond the cap."""
+    message = f"The request body is larger than the limit of {limit_bytes} bytes; send less, or raise the limit."
+    return refused(413, message, code="request_too_large")

@@ -1,0 +1,112 @@
+"""What every endpoint of the proxy shares: the router, who may call, how much, and the caps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.record import Record
+from router.refusal import Refusal
+from router.router import Caller, Router
+
+from .auth import Authenticator, Principal
+from .exchange import Exchange
+from .faults import refused
+from .limits import Allowance, Limiter, Permit, Quota
+from .wire import PASSED_ON, cost_of, tokens_of
+
+MEBIBYTE = 1024 * 1024
+WITHOUT_LIMIT = Allowance()
+TYPICAL_ANSWER_TOKENS = 256
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(slots=True)
+class Unlimited:
+    """The permit of a caller without limits."""
+
+    requests: Quota | None = None
+    tokens: Quota | None = None
+
+    def settle(self, *, tokens: int | None, cost_usd: float | None) -> None:
+        """Nothing to book."""
+
+    def release(self) -> None:
+        """Nothing to free."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Shared by the endpoints; a reload replaces `authenticator`, the router swaps its own state."""
+
+    router: Router
+    authenticator: Authenticator
+    limiter: Limiter
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    body_limit_bytes: int = 32 * MEBIBYTE
+    ping_s: float = 15.0
+    draining: bool = False
+    started_wall_s: float = 0.0
+
+    def principal(self, exchange: Exchange) -> Principal:
+        """Who calls. Raises Refusal 401; client secrets open sockets only (403)."""
+        principal = self.authenticator.authenticate(exchange.headers)
+        if principal.kind == "client_secret":
+            message = "A client secret opens realtime sessions only; use an API key here."
+            raise refused(403, message, code="insufficient_permissions")
+        return principal
+
+    def writer(self, exchange: Exchange) -> Principal:
+        """Who calls, if they may write. Raises Refusal 401 or 403."""
+        principal = self.principal(exchange)
+        if not principal.may_write:
+            message = "This key may not change anything; use a key with 'write: true'."
+            raise refused(403, message, code="insufficient_permissions")
+        return principal
+
+    def caller(self, exchange: Exchange, principal: Principal) -> Caller:
+        """What the core needs to know of the request beside its document. Raises Refusal 403 for a forbidden force."""
+        forced = exchange.header("x-rr-variant") or None
+        if forced is not None and not principal.may_write:
+            message = "x-rr-variant forces a variant; only keys with 'write: true' may do that."
+            raise refused(403, message, code="insufficient_permissions", param="x-rr-variant")
+        passed = {name: value for name in PASSED_ON if (value := exchange.header(name))}
+        key_id = principal.key.id if principal.key is not None else None
+        return Caller(request_id=exchange.request_id, key_id=key_id, headers=passed, forced_variant=forced)
+
+    def check_scope(self, principal: Principal, document: Mapping[str, Any], caller: Caller) -> None:
+        """Refuse (404, as if it were not there) a router outside the key's `routers`, named directly or by an alias."""
+        if principal.key is None or "*" in principal.key.routers:
+            return
+        router = self.router.decide(document, caller).router
+        if router is not None and not principal.may_route(router):
+            raise refused(404, f"There is no router {router!r}.", code="router_not_found", param="model")
+
+    async def admit(
+        self, principal: Principal, *, size_bytes: int, document: Mapping[str, Any] | None = None
+    ) -> Permit:
+        """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429."""
+        allowance = principal.allowance
+        if allowance == WITHOUT_LIMIT:
+            return Unlimited()
+        asked = (document or {}).get("max_completion_tokens") or (document or {}).get("max_tokens")
+        answer = asked if isinstance(asked, int) else TYPICAL_ANSWER_TOKENS
+        tokens = size_bytes // BYTES_PER_TOKEN + answer
+        return await self.limiter.admit(principal.tenant, allowance, tokens=tokens)
+
+
+def settle(permit: Permit, record: Record | None) -> None:
+    """Book what a request really used: nothing without an answer, the estimate when an answer was cut short."""
+    if record is not None and record.served is not None:
+        permit.settle(tokens=tokens_of(record), cost_usd=cost_of(record))
+    elif record is None or not any(attempt.committed for attempt in record.attempts):
+        permit.settle(tokens=0, cost_usd=0.0)
+    else:
+        permit.settle(tokens=None, cost_usd=None)
+
+
+def spent(refusal: Refusal) -> Refusal:
+    """Tell SDKs not to repeat a request whose plan was walked to its end: their retries would multiply ours."""
+    if refusal.record is not None and refusal.record.attempts:
+        refusal.headers.setdefault("x-should-retry", "false")
+    return refusal

@@ -1,0 +1,77 @@
+"""The wire names of the proxy's own answers: headers that sum up a record, SSE frames."""
+
+import time
+
+from policies import Attempt
+from router.record import Record
+
+from .exchange import Header, encode_headers
+from .limits import Permit, quota_headers
+
+EVENT_STREAM: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+PING = b": ping\n\n"
+PASSED_ON = ("traceparent", "tracestate")  # request headers a provider may see; everything else stays here
+
+
+def sse_event(body: bytes) -> bytes:
+    """One server-sent event around one line of JSON."""
+    return b"data: " + body + b"\n\n"
+
+
+def summary(record: Record, *, started_s: float) -> list[Header]:
+    """`x-rr-*`, `server-timing` and `openai-processing-ms` as known now (a stream's last chunk has the truth)."""
+    decision = record.decision
+    total_s = max(0.0, time.monotonic() - started_s)
+    upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts)
+    own_ms = max(0.0, total_s - upstream_s) * 1000
+    timing = f"total;dur={total_s * 1000:.3f}, upstream;dur={upstream_s * 1000:.3f}, router;dur={own_ms:.3f}"
+    headers = {
+        "x-rr-attempts": str(len(record.attempts)),
+        "x-rr-overhead-ms": f"{own_ms:.3f}",
+        "server-timing": timing,
+        "openai-processing-ms": str(round(total_s * 1000)),
+    }
+    if decision.route_id is not None:
+        headers["x-rr-route"] = decision.route_id
+    if decision.variant_id is not None:
+        headers["x-rr-variant"] = decision.variant_id
+    last = record.served or (record.attempts[-1] if record.attempts else None)
+    if last is not None:
+        headers["x-rr-model"] = last.target.name
+        headers["x-rr-provider"] = last.target.provider
+    cost_usd = cost_of(record)
+    if cost_usd is not None:
+        headers["x-rr-cost-usd"] = f"{cost_usd:.9f}".rstrip("0").rstrip(".")
+    return encode_headers(headers)
+
+
+def tokens_of(record: Record) -> int | None:
+    """Tokens used in all, when the provider said so."""
+    usage = record.usage or {}
+    total = usage.get("total_tokens")
+    return total if isinstance(total, int) else None
+
+
+def cost_of(record: Record) -> float | None:
+    """List price of the answer in US dollars; None without a price or a usage."""
+    served: Attempt | None = record.served
+    usage = record.usage
+    if served is None or served.target.prices is None or usage is None:
+        return None
+    prompt = usage.get("prompt_tokens", usage.get("input_tokens", 0))
+    written = usage.get("completion_tokens", usage.get("output_tokens", 0))
+    if not isinstance(prompt, int) or not isinstance(written, int):
+        return None
+    prices = served.target.prices
+    return prompt * prices.input_usd + written * prices.output_usd
+
+
+def permit_headers(permit: Permit) -> list[Header]:
+    """`x-ratelimit-*` of a permit."""
+    if permit.requests is None and permit.tokens is None:
+        return []
+    return encode_headers(quota_headers(permit.requests, permit.tokens))
