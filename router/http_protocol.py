@@ -1,0 +1,276 @@
+"""uvicorn's httptools protocol with the limits it lacks: size and time of a head, pace of a body, exactly one Host.
+
+A message is in one of three stages: nothing yet, its head, its body. Each stage has a deadline; there is none while a
+response runs or after an upgrade. One lazily re-armed timer per connection serves them all. A refusal is an
+OpenAI-shaped JSON error with `connection: close`, unless a response has begun: then the connection is just closed.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+_LINGER_S = 1.0
+_LINGER_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """What one connection may cost before a request is understood."""
+
+    head_bytes: int = 32 * 1024  # request line and headers
+    headers: int = 100
+    head_s: float = 10.0  # for the complete head, from connect and from the first byte of each message
+    body_idle_s: float = 30.0  # without a byte of a body that is under way
+    body_bytes_per_s: int = 1024  # averaged over the body, after the first `body_idle_s`
+    body_bytes: int = 64 * 1024 * 1024  # outer wall; routes have tighter ones
+    connections: int = 10_000
+
+
+class _Stage(Enum):
+    BETWEEN = 0
+    HEAD = 1
+    BODY = 2
+
+
+class _RefusedError(Exception):
+    """Raised inside a parser callback; carries status, code and message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class HardenedProtocol(HttpToolsProtocol):
+    """One client connection. Subclasses set `limits`."""
+
+    limits: ClassVar[WireLimits] = WireLimits()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._stage = _Stage.BETWEEN
+        self._silent = True  # nothing has ever arrived
+        self._linger_bytes = 0
+        self._refused = False
+        self._reason: _RefusedError | None = None
+        self._running: RequestResponseCycle | None = None
+        self._head_bytes = self._headers_seen = self._hosts = self._unfinished = 0
+        self._body_bytes = 0
+        self._body_since_s = 0.0
+        self._deadline_s = inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(_RefusedError(503, "too_many_connections", "The server has no connection left; retry later."))
+            return
+        self._watch(self.loop.time() + self.limits.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._disconnect()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._linger(len(data))
+            return
+        self._unset_keepalive_if_required()
+        self._silent = False
+        now_s = self.loop.time()
+        stage, body_bytes = self._stage, self._body_bytes
+        if stage is _Stage.BETWEEN:
+            self._watch(now_s + self.limits.head_s)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+            return
+        except httptools.HttpParserError:
+            self._refuse(self._reason or _RefusedError(400, "invalid_http", "The request is not valid HTTP/1.1."))
+            return
+        if stage is self._stage is not _Stage.BETWEEN and self._body_bytes == body_bytes:
+            self._unfinished += len(data)  # a read that brought no body and finished no head
+            if self._unfinished > self.limits.head_bytes:
+                self._refuse(self._too_large())
+                return
+        self._set_deadline(now_s, stage)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._stage = _Stage.HEAD
+        self._head_bytes = self._headers_seen = self._hosts = self._unfinished = 0
+        self._body_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        if self._head_bytes > self.limits.head_bytes:
+            self._raise(self._too_large())
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        self._headers_seen += 1
+        if self._head_bytes > self.limits.head_bytes or self._headers_seen > self.limits.headers:
+            self._raise(self._too_large())
+        if self._stage is _Stage.BODY or b"_" in name:
+            return  # a trailer, or a name that a gateway could confuse with one that has a dash
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"content-length" and int(value) > self.limits.body_bytes:
+            self._raise(self._body_too_large())
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._hosts != 1 and (self._hosts > 1 or self.parser.get_http_version() == "1.1"):
+            self._raise(_RefusedError(400, "invalid_host", "Exactly one Host header is needed."))
+        super().on_headers_complete()
+        self._stage = _Stage.BODY
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        self._unfinished = 0
+        if self._body_bytes > self.limits.body_bytes:
+            self._raise(self._body_too_large())
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stage = _Stage.BETWEEN
+        super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _upgrade(self) -> None:
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+        else:
+            self._watch(inf)  # answered like any other request; what follows on this connection is refused
+
+    def _set_deadline(self, now_s: float, stage: _Stage) -> None:
+        if self._stage is _Stage.BETWEEN:
+            self._deadline_s = inf
+        elif self._stage is _Stage.BODY:
+            if stage is not _Stage.BODY:
+                self._body_since_s = now_s
+            limits = self.limits
+            pace_s = self._body_since_s + limits.body_idle_s + self._body_bytes / limits.body_bytes_per_s
+            self._watch(min(now_s + limits.body_idle_s, pace_s))
+        elif stage is _Stage.BODY:
+            self._watch(now_s + self.limits.head_s)  # the next message began behind the body of the last
+
+    def _watch(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        if deadline_s < inf and (self._timer is None or self._timer.when() > deadline_s):
+            self._arm()
+
+    def _arm(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_at(self._deadline_s, self._tick)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._deadline_s == inf or self.transport.is_closing():
+            return
+        now_s = self.loop.time()
+        if now_s < self._deadline_s:
+            self._arm()
+        elif self._stage is _Stage.BODY and self._we_hold_it_up():
+            self._body_since_s, self._body_bytes = now_s, self._body_bytes
+            self._watch(now_s + self.limits.body_idle_s)
+        elif self._stage is not _Stage.BODY and self._responding():
+            self._watch(now_s + self.limits.head_s)
+        elif self._silent:
+            self.transport.close()
+        else:
+            self._refuse(_RefusedError(408, "request_timeout", "The request did not arrive in time."))
+
+    def _we_hold_it_up(self) -> bool:
+        return self.flow.read_paused or self.cycle.waiting_for_100_continue
+
+    def _responding(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def _too_large(self) -> _RefusedError:
+        limits = self.limits
+        message = f"The head may have {limits.head_bytes} bytes and {limits.headers} headers at most."
+        return _RefusedError(431, "headers_too_large", message)
+
+    def _body_too_large(self) -> _RefusedError:
+        return _RefusedError(413, "body_too_large", f"The body may have {self.limits.body_bytes} bytes at most.")
+
+    def _raise(self, reason: _RefusedError) -> None:
+        self._reason = reason
+        raise reason
+
+    def _disconnect(self) -> None:
+        """Tell every request of this connection that nobody will read its answer."""
+        for cycle in (self._running, self.cycle, *(queued for queued, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _refuse(self, reason: _RefusedError) -> None:
+        self._refused = True
+        self._stop_timer()
+        if self._stage is _Stage.BODY and self.cycle is not None:
+            silent = self._running is not self.cycle or self.cycle.response_started
+        else:
+            silent = self._responding()
+        self._disconnect()
+        self.pipeline.clear()
+        if self.transport.is_closing():
+            return
+        if silent:
+            self.transport.close()
+            return
+        error = {"message": reason.message, "type": "invalid_request_error", "param": None, "code": reason.code}
+        body = json.dumps({"error": error}).encode()
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[reason.status] + head + body)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()  # a close with unread bytes would reset the answer away
+            self._timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
+
+    def _linger(self, size: int) -> None:
+        self._linger_bytes += size
+        if self._linger_bytes > _LINGER_BYTES:
+            self.transport.close()
+
+
+def hardened(limits: WireLimits) -> type[HardenedProtocol]:
+    """The protocol class with these limits, as uvicorn's `http=` wants it."""
+    return type("HardenedProtocol", (HardenedProtocol,), {"limits": limits})
