@@ -22,7 +22,7 @@ check:
 setup: $(VENV)/.installed
 setup-test: $(VENV)/.installed-test
 
-$(VENV)/.installed: pyproject.toml requirements.lock deploy/setup.sh
+$(VENV)/.installed: pyproject.toml deploy/run.lock deploy/setup.sh
 	@sh deploy/setup.sh "$(PYTHON)" "$(VENV)" run
 	@touch $@
 
@@ -33,6 +33,13 @@ $(VENV)/.installed-test: pyproject.toml requirements.lock deploy/setup.sh
 format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Needs uv. The lock of `make run` is a part of the lock of `make test`: the same versions, fewer packages.
+LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+       --no-header --no-annotate --quiet
+lock:
+	echo 'setuptools>=77' | $(LOCK) --extra voice --extra redis --extra postgres --extra otel --extra test -o requirements.lock
+	echo 'setuptools>=77' | $(LOCK) --extra voice -c requirements.lock -o deploy/run.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
