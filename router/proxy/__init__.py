@@ -2,11 +2,12 @@
 
 from .app import Access, App, Caps, create_app
 from .auth import Authenticator, Key, OpenBindingError, Principal, check_binding
-from .front import AsgiApp
+from .exchange import Exchange
+from .front import AsgiApp, Endpoint
 from .limits import Allowance, Limiter, LocalLimiter, Permit
 from .models import Listing
 from .ops import Gauges, RecordBook
-from .routers import Shelf
+from .routers import MemoryShelf, Shelf
 
 __all__ = [
     "Access",
@@ -15,11 +16,14 @@ __all__ = [
     "AsgiApp",
     "Authenticator",
     "Caps",
+    "Endpoint",
+    "Exchange",
     "Gauges",
     "Key",
     "Limiter",
     "Listing",
     "LocalLimiter",
+    "MemoryShelf",
     "OpenBindingError",
     "Permit",
     "Principal",

@@ -13,13 +13,14 @@ from router.router import Router
 
 from .auth import Authenticator, Key
 from .chat import Chat
-from .front import AsgiApp, Front, Lifespan, Table
+from .front import AsgiApp, Endpoint, Front, Lifespan, Table
 from .limits import Limiter, LocalLimiter
 from .models import Listed, Listing, Models
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
 from .routers import Shelf
 from .secrets import SecretStore
+from .sessions import Effective, as_asked
 from .site import MEBIBYTE, Site
 from .tokens import Tokens
 
@@ -64,12 +65,18 @@ def create_app(
     listed: Listed = Listing,
     shelf: Shelf | None = None,
     limiter: Limiter | None = None,
+    endpoints: Sequence[tuple[str, str, Endpoint]] = (),
+    effective_session: Effective = as_asked,
     voice: AsgiApp | None = None,
     lifespan: Lifespan | None = None,
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
 ) -> App:
-    """One ASGI callable in front of a router. `voice` gets every WebSocket scope."""
+    """One ASGI callable in front of a router.
+
+    `voice` gets every WebSocket scope; `endpoints` are further (method, path, endpoint), winning over our own;
+    `effective_session` fills in what a client secret's session leaves open.
+    """
     site = Site(
         router=router,
         authenticator=authenticator_of(access, wall, SecretStore(wall)),
@@ -81,11 +88,13 @@ def create_app(
         started_wall_s=wall(),
     )
     table = table_of(site, gauges or Gauges(), listed)
+    for method, path, endpoint in endpoints:
+        table.add(method, path, endpoint)
 
     def control() -> AsgiApp:
         from .control import create_control  # noqa: PLC0415  FastAPI is loaded when it is first needed
 
-        return create_control(site, shelf)
+        return create_control(site, shelf, effective_session)
 
     front = Front(table, control=control, controlled=CONTROLLED, voice=voice, lifespan=lifespan)
     return App(front, site)

@@ -128,8 +128,12 @@ class Exchange:
         await self.begin(status, [*kind, (b"content-length", str(len(body)).encode()), *extra])
         await self.write(b"" if self.method == "HEAD" else body, more=False)
 
-    def handed_over(self) -> tuple[Scope, Receive, Send]:
-        """The exchange for another ASGI application, which answers with the shared headers as well."""
+    def handed_over(self, body: bytes) -> tuple[Scope, Receive, Send]:
+        """The exchange for another ASGI application: its body read already, its answer with the shared headers."""
+        replay = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            return replay.pop() if replay else await self._receive()
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -137,7 +141,7 @@ class Exchange:
                 message = {**message, "headers": [*message.get("headers", []), *self.shared_headers()]}
             await self._send(message)
 
-        return self.scope, self._receive, send
+        return {**self.scope, "rr.request_id": self.request_id}, receive, send
 
     async def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal in the envelope."""

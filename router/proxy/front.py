@@ -20,6 +20,7 @@ log = logging.getLogger("router.proxy")
 Endpoint = Callable[[Exchange], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_AGE_S = 86_400
+CONTROL_BODY_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -123,7 +124,8 @@ class Front:
     async def _to_control(self, exchange: Exchange) -> None:
         if self._plane is None:
             self._plane = self._control()
-        await self._plane(*exchange.handed_over())
+        body = await exchange.body(CONTROL_BODY_BYTES)
+        await self._plane(*exchange.handed_over(body))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._voice is not None:

@@ -41,13 +41,13 @@ class Models:
 
     async def every(self, exchange: Exchange) -> None:
         """`GET /v1/models`."""
-        principal = self._site.principal(exchange)
+        principal = self._site.principal(exchange.headers)
         rows = list(self._rows(principal))
         await exchange.respond(200, orjson.dumps({"object": "list", "data": rows}))
 
     async def one(self, exchange: Exchange) -> None:
         """`GET /v1/models/{id}`. Raises Refusal 404."""
-        principal = self._site.principal(exchange)
+        principal = self._site.principal(exchange.headers)
         wanted = exchange.path.removeprefix("/v1/").removeprefix("models/")
         for row in self._rows(principal):
             if row["id"] == wanted:
@@ -57,7 +57,7 @@ class Models:
 
     async def catalogue(self, exchange: Exchange) -> None:
         """`GET /llm/v1alpha/models`."""
-        self._site.principal(exchange)
+        self._site.principal(exchange.headers)
         rows = [inworld_row(target) for target in self._listed().targets]
         await exchange.respond(200, orjson.dumps({"models": rows}))
 

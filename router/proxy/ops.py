@@ -79,7 +79,7 @@ class Ops:
     async def explain(self, exchange: Exchange) -> None:
         """Decision and plan for the body of a chat completion; nothing is called, nothing counted."""
         site = self._site
-        principal = site.principal(exchange)
+        principal = site.principal(exchange.headers)
         document = parse(await exchange.body(site.body_limit_bytes))
         check_chat(document, messages_may_be_empty=True)
         document.setdefault("messages", [])
@@ -89,7 +89,7 @@ class Ops:
 
     async def recent(self, exchange: Exchange) -> None:
         """The caller's latest records, newest first; `?limit=` up to 1000."""
-        principal = self._site.principal(exchange)
+        principal = self._site.principal(exchange.headers)
         limit = limit_of(exchange.scope.get("query_string", b""))
         key_id = principal.key.id if principal.key is not None else None
         found = self._gauges.records.recent(key_id, limit) if self._gauges.records is not None else ()
@@ -97,7 +97,7 @@ class Ops:
 
     async def one(self, exchange: Exchange) -> None:
         """One record of the caller's, by request id or generation id."""
-        principal = self._site.principal(exchange)
+        principal = self._site.principal(exchange.headers)
         wanted = exchange.path.removeprefix("/v1/router/requests/")
         key_id = principal.key.id if principal.key is not None else None
         found = self._gauges.records.find(key_id, wanted) if self._gauges.records is not None else None
@@ -111,11 +111,18 @@ def limit_of(query: bytes) -> int:
     """`limit` of a query string. Raises Refusal 400."""
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
-        if name == b"limit" and value:
-            if not value.isdigit() or len(value) > 9 or int(value) < 1:
-                raise refused(400, "limit must be a whole number above 0", code="invalid_value", param="limit")
-            return min(int(value), MOST_SHOWN)
+        if name == b"limit":
+            return limit_text(value.decode("latin-1"), "limit", USUAL_SHOWN, MOST_SHOWN)
     return USUAL_SHOWN
+
+
+def limit_text(text: str, param: str, usual: int, most: int) -> int:
+    """A positive whole number, cut at `most`; `usual` when nothing is said. Raises Refusal 400."""
+    if not text:
+        return usual
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < 1:
+        raise refused(400, f"{param} must be a whole number above 0", code="invalid_value", param=param)
+    return min(int(text), most)
 
 
 def version() -> str:

@@ -45,7 +45,7 @@ class Passage:
     async def __call__(self, exchange: Exchange) -> None:
         """Serve one call. Raises Refusal, ClientGone."""
         site = self._site
-        principal = site.principal(exchange)
+        principal = site.principal(exchange.headers)
         body = await exchange.body(site.body_limit_bytes)
         content_type = exchange.header("content-type") or "application/json"
         document, asked = self._read(content_type, body)

@@ -48,17 +48,17 @@ class Site:
     draining: bool = False
     started_wall_s: float = 0.0
 
-    def principal(self, exchange: Exchange) -> Principal:
+    def principal(self, headers: Mapping[bytes, bytes]) -> Principal:
         """Who calls. Raises Refusal 401; client secrets open sockets only (403)."""
-        principal = self.authenticator.authenticate(exchange.headers)
+        principal = self.authenticator.authenticate(headers)
         if principal.kind == "client_secret":
             message = "A client secret opens realtime sessions only; use an API key here."
             raise refused(403, message, code="insufficient_permissions")
         return principal
 
-    def writer(self, exchange: Exchange) -> Principal:
+    def writer(self, headers: Mapping[bytes, bytes]) -> Principal:
         """Who calls, if they may write. Raises Refusal 401 or 403."""
-        principal = self.principal(exchange)
+        principal = self.principal(headers)
         if not principal.may_write:
             message = "This key may not change anything; use a key with 'write: true'."
             raise refused(403, message, code="insufficient_permissions")

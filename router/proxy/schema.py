@@ -1,0 +1,109 @@
+"""The hot paths in OpenAPI, written by hand because FastAPI does not serve them."""
+
+from typing import Any
+
+Json = dict[str, Any]
+JSON_TYPE = "application/json"
+ROUTING: Json = {
+    "models": {"type": "array", "items": {"type": "string"}, "description": "Fallbacks in order; with auto: the pool"},
+    "sort": {
+        "type": "array",
+        "items": {"enum": ["price", "latency", "throughput", "intelligence", "math", "coding"]},
+    },
+    "ignore": {"type": "array", "items": {"type": "string"}},
+    "provider": {
+        "type": "object",
+        "properties": {
+            "order": {"type": "array", "items": {"type": "string"}},
+            "allow_fallbacks": {"type": "boolean", "default": True},
+        },
+    },
+    "fallback": {"type": "object", "properties": {"ttft_timeout": {"type": "string", "examples": ["800ms"]}}},
+    "prompt_variables": {"type": "object"},
+    "reasoning": {"type": "object"},
+    "web_search": {"type": "object"},
+    "metadata": {
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": ["string", "number", "boolean", "array"]},
+        "description": "Variables of the routers' conditions",
+    },
+}
+
+
+def hot_schemas() -> Json:
+    """Components the hot paths refer to."""
+    text: Json = {"type": ["string", "null"]}
+    error = {"type": "object", "properties": {"message": {"type": "string"}, "type": text, "param": text, "code": text}}
+    return {
+        "Error": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": error, "metadata": {"type": "object"}},
+        },
+        "ChatCompletionRequest": {
+            "type": "object",
+            "required": ["model", "messages"],
+            "additionalProperties": True,
+            "properties": {
+                "model": {"type": "string", "description": "provider/model, a model, auto, or router/NAME"},
+                "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
+                "stream": {"type": "boolean", "default": False},
+                "user": {"type": "string", "description": "Makes the assignment of a variant sticky"},
+                **ROUTING,
+                "extra_body": {"type": "object", "properties": ROUTING},
+            },
+        },
+    }
+
+
+def hot_paths() -> Json:
+    """Paths served in front of FastAPI."""
+    chat_body = {"content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/ChatCompletionRequest"}}}}
+    any_json = {"content": {JSON_TYPE: {"schema": {"type": "object"}}}}
+    form = {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
+    paths: Json = {
+        "/v1/chat/completions": {
+            "post": _operation("Chat completion, JSON or SSE", "inference", chat_body, stream=True)
+        },
+        "/v1/router/explain": {"post": _operation("Decision and plan; nothing is called", "inference", chat_body)},
+        "/v1/router/requests": {"get": _operation("Recent requests: decisions and attempts", "operations")},
+        "/v1/router/requests/{id}": {"get": _with_id(_operation("One recent request", "operations"))},
+        "/v1/models": {"get": _operation("Models and routers", "inference")},
+        "/v1/models/{id}": {"get": _with_id(_operation("One model", "inference"))},
+        "/llm/v1alpha/models": {"get": _operation("Catalogue in Inworld's shape", "inference")},
+    }
+    for name in ("completions", "embeddings", "moderations", "audio/speech", "images/generations"):
+        paths[f"/v1/{name}"] = {"post": _operation(f"{name}, passed through", "inference", any_json)}
+    for name in ("audio/transcriptions", "audio/translations", "images/edits", "images/variations"):
+        paths[f"/v1/{name}"] = {"post": _operation(f"{name}, passed through", "inference", form)}
+    for name, summary in (
+        ("livez", "The process runs"),
+        ("readyz", "Ready to serve"),
+        ("healthz", "Alias of readyz"),
+        ("health", "Alias of readyz"),
+        ("version", "Version and configuration hash"),
+        ("metrics", "Prometheus exposition"),
+    ):
+        paths[f"/{name}"] = {"get": {**_operation(summary, "operations"), "security": []}}
+    return paths
+
+
+def _operation(summary: str, tag: str, body: Json | None = None, *, stream: bool = False) -> Json:
+    answer: Json = {JSON_TYPE: {"schema": {"type": "object"}}}
+    if stream:
+        answer["text/event-stream"] = {"schema": {"type": "string"}}
+    wrong = {"description": "Refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    operation: Json = {
+        "summary": summary,
+        "tags": [tag],
+        "responses": {"200": {"description": "OK", "content": answer}, "default": wrong},
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, **body}
+    return operation
+
+
+def _with_id(operation: Json) -> Json:
+    parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {**operation, "parameters": [parameter]}
