@@ -4,35 +4,67 @@ Everything another floor may use is exported here.
 """
 
 from .attempt import Attempt, ErrorDetail
+from .bucketing import bucket
+from .condition import Condition, ConditionError
 from .cooldown import Breaker, CooldownRule
 from .decision import Decision, Reason, TestedCondition
-from .facts import Facts, Needs, RoutingOptions
+from .experiment import Experiment, Guardrail, Layer, Metric, Rollout
+from .facts import Facts, Needs, RoutingOptions, TargetHealth
+from .fault import PolicyError
+from .ordering import SortMetric
 from .outcome import Outcome, Rule, classify
 from .plan import Candidate, Limits, Plan, Stop, StopReason, Timeouts, Try
+from .policy import Policy
+from .refusal import BadRoutingField, NoRouteMatched, RoutingRefusal, UnknownModel, UnknownRouter
+from .route import ModelChoice, Route, Variant
+from .table import RoutingTable
 from .target import Feature, Prices, Target
+from .targets import Targets
 
 __all__ = [
     "Attempt",
+    "BadRoutingField",
     "Breaker",
     "Candidate",
+    "Condition",
+    "ConditionError",
     "CooldownRule",
     "Decision",
     "ErrorDetail",
+    "Experiment",
     "Facts",
     "Feature",
+    "Guardrail",
+    "Layer",
     "Limits",
+    "Metric",
+    "ModelChoice",
     "Needs",
+    "NoRouteMatched",
     "Outcome",
     "Plan",
+    "Policy",
+    "PolicyError",
     "Prices",
     "Reason",
+    "Rollout",
+    "Route",
     "RoutingOptions",
+    "RoutingRefusal",
+    "RoutingTable",
     "Rule",
+    "SortMetric",
     "Stop",
     "StopReason",
     "Target",
+    "TargetHealth",
+    "Targets",
     "TestedCondition",
     "Timeouts",
     "Try",
+    "UnknownModel",
+    "UnknownRouter",
+    "Variant",
+    "bucket",
     "classify",
 ]

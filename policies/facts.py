@@ -59,3 +59,5 @@ class Facts:
     wall_s: float = 0.0
     seed: str = ""  # stands in for a missing unit: one fresh random text per request, recorded
     forced_variant: str | None = None  # x-rr-variant, for keys that may
+    tripped: frozenset[str] = frozenset()  # routers whose guardrails have tripped: everybody gets the control
+    kind: str = "chat"  # what `auto` may pick from where no router says it: Target.kind

@@ -37,6 +37,7 @@ class Target:
     prices: Prices | None = None
     scores: Mapping[str, float] = field(default_factory=dict)  # intelligence, math, coding: higher is better
     declares: frozenset[Feature] = frozenset()  # features said to be there (prefill is used only when declared)
+    kind: str = "chat"  # chat, transcription, speech, realtime, embedding, ...: what `auto` of that kind may pick
 
     @property
     def name(self) -> str:

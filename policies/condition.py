@@ -1,0 +1,114 @@
+"""A condition: a CEL expression, compiled once, that a request matches or does not.
+
+Checked at load: syntax, types, functions that do not exist. At run time nothing is an error to the caller: a missing
+variable or a type mismatch means *not matched*, and the record says why. Variables are dynamically typed, so a JSON 12
+equals a literal 12.0. The engine stops every evaluation after 10,000 iterations by itself.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .cel_engine import CelBindings, CelEngine, EngineError
+from .cel_tree import Node, free_variables
+from .guard import Guard, guard_of
+
+TYPE_NAMES = frozenset(
+    {"bool", "bytes", "double", "google", "int", "list", "map", "null_type", "string", "type", "uint"}
+)
+_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNSET = re.compile(r'No value with name "(.*)" found in Activation')
+
+
+class ConditionError(ValueError):
+    """An expression that cannot be compiled. `line` and `column` count from 1, inside the expression."""
+
+    def __init__(self, message: str, *, expression: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(f"{line}:{column}: {message}")
+        self.message = message
+        self.expression = expression
+        self.line = line
+        self.column = column
+
+
+class Program(Protocol):
+    """A compiled expression."""
+
+    def run(self, bindings: CelBindings) -> Any:
+        """The expression's value. Raises EngineError when there is none."""
+        ...
+
+
+class Engine(Protocol):
+    """What is asked of a CEL engine."""
+
+    def parse(self, expression: str) -> Node:
+        """The syntax tree. Raises EngineError on bad syntax."""
+        ...
+
+    def compile(self, expression: str, variables: frozenset[str]) -> Program:
+        """Check types and functions, all variables being dynamic. Raises EngineError."""
+        ...
+
+    def bind(self, values: Mapping[str, Any]) -> CelBindings:
+        """Values shared by any number of runs; those an expression does not ask for are harmless."""
+        ...
+
+
+class Condition:
+    """One compiled expression. Equal when the expression is equal; never changes."""
+
+    __slots__ = ("_program", "_references", "always", "expression", "guard")
+
+    def __init__(self, expression: str, engine: Engine | None = None) -> None:
+        engine = engine or CelEngine()
+        try:
+            tree = engine.parse(expression)
+            self._references = frozenset(free_variables(tree)) - TYPE_NAMES
+            self._program = engine.compile(expression, self._references)
+        except EngineError as error:
+            raise _located(str(error), expression) from None
+        self.expression = expression
+        self.guard: Guard | None = guard_of(tree)
+        self.always = getattr(tree, "value", None) is True
+
+    def references(self) -> frozenset[str]:
+        """The top-level variables the expression asks for."""
+        return self._references
+
+    def evaluate(self, bindings: CelBindings) -> tuple[bool, str | None]:
+        """Whether it matched, and if it could not be evaluated, why not."""
+        try:
+            value = self._program.run(bindings)
+        except EngineError as error:
+            unset = _UNSET.search(str(error))
+            return False, missing(unset[1]) if unset else str(error)
+        if isinstance(value, bool):
+            return value, None
+        return False, f"gives {type(value).__name__}, not a truth value"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and other.expression == self.expression
+
+    def __hash__(self) -> int:
+        return hash(self.expression)
+
+    def __repr__(self) -> str:
+        return f"Condition({self.expression!r})"
+
+
+def missing(variable: str) -> str:
+    """The record's words for a variable that nobody sent."""
+    return f"{variable} is not set"
+
+
+def _located(message: str, expression: str) -> ConditionError:
+    found = _PLACE.search(message)
+    if found is None:
+        return ConditionError(message, expression=expression)
+    line, column, text = found.groups()
+    text = re.sub(r" \(in container ''\)$", "", text)
+    function = re.match(r"undeclared reference to '(\w+)'$", text)
+    if function:
+        text = f"no such function {function[1]!r}"
+    return ConditionError(text, expression=expression, line=int(line), column=int(column))

@@ -1,0 +1,69 @@
+"""Fitness: who of a lineup is left out because it cannot do what is needed, or is resting.
+
+What is known about a model may be wrong, so a need that nobody meets leaves nobody out: the provider itself will say.
+Cool-down never leaves out the last target: if all rest, the one that is back soonest is tried.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .facts import Facts, Needs
+from .plan import Candidate
+from .target import Target
+
+COOLING = "cooling down"
+PROBED = "cooling down, probe under way"
+NO_NEEDS = Needs()
+
+Named = tuple[str, Candidate]
+
+
+def fit(lineup: Sequence[Named], facts: Facts) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """The candidates with reasons for those who are left out, and warnings."""
+    resting = {
+        name: PROBED if health.rests_until_s <= facts.now_s else COOLING
+        for name, health in facts.health.items()
+        if health.probing or health.rests_until_s > facts.now_s
+    }
+    warnings: tuple[str, ...] = ()
+    if facts.needs != NO_NEEDS:
+        lineup, warnings = _able(lineup, facts.needs)
+    if resting:
+        lineup = _awake(lineup, resting, facts)
+    return tuple(candidate for _, candidate in lineup), warnings
+
+
+def lacking(target: Target, needs: Needs) -> str | None:
+    """What the target is known to lack, or None."""
+    missing = needs.features & target.lacks
+    if missing:
+        return f"lacks {', '.join(sorted(missing))}"
+    prompt, output = needs.prompt_tokens or 0, needs.max_output_tokens or 0
+    if target.context_tokens is not None and prompt + output > target.context_tokens:
+        return f"context of {target.context_tokens} tokens is too small"
+    if target.max_output_tokens is not None and output > target.max_output_tokens:
+        return f"answers at most {target.max_output_tokens} tokens"
+    return None
+
+
+def _able(lineup: Sequence[Named], needs: Needs) -> tuple[Sequence[Named], tuple[str, ...]]:
+    judged = [
+        (name, replace(candidate, skipped=candidate.skipped or lacking(candidate.target, needs)))
+        for name, candidate in lineup
+    ]
+    if any(candidate.skipped is None for _, candidate in judged):
+        return judged, ()
+    reasons = [f"{name} {candidate.skipped}" for name, candidate in judged[:3]]
+    return lineup, (f"no target is known to meet the needs of the request: {'; '.join(reasons)}",)
+
+
+def _awake(lineup: Sequence[Named], resting: dict[str, str], facts: Facts) -> Sequence[Named]:
+    usable = [name for name, candidate in lineup if candidate.skipped is None]
+    asleep = [name for name in usable if name in resting]
+    spared = min(asleep, key=lambda name: facts.health[name].rests_until_s) if asleep and asleep == usable else None
+    return [
+        (name, replace(candidate, skipped=resting[name]))
+        if candidate.skipped is None and name in resting and name != spared
+        else (name, candidate)
+        for name, candidate in lineup
+    ]

@@ -1,0 +1,188 @@
+"""A lineup: the targets of one request in order of preference, before health and capabilities are looked at.
+
+Order: the model (several targets if it is `auto` or a bare name), the variant's `fallbacks`, its `models` (sorted if
+there is a `sort`), the router's `fallbacks`, the request's own `models`. Whoever is met twice counts once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+
+from .aliases import Aliases
+from .facts import RoutingOptions, TargetHealth
+from .ordering import AUTO_SORT, PROVIDER_SORT, Ranking, SortMetric, criterion
+from .plan import Candidate
+from .refusal import BadRoutingField, suggestion
+from .route import ModelChoice
+from .target import Target
+from .targets import Targets
+
+IGNORED = "ignored"
+NOBODY = "no configured provider"
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Segments of the lineup, each ranked by itself; `order` puts them together."""
+
+    segments: tuple[Ranking | tuple[Candidate, ...], ...]
+    ignored: frozenset[str] = frozenset()  # names of targets
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def _fixed(self) -> tuple[tuple[str, Candidate], ...] | None:
+        measured = any(isinstance(segment, Ranking) and segment.measured for segment in self.segments)
+        return None if measured else self._joined({})
+
+    def order(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, Candidate], ...]:
+        """Candidates with their names, each once, best first."""
+        return self._joined(health) if self._fixed is None else self._fixed
+
+    def _joined(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, Candidate], ...]:
+        found: dict[str, Candidate] = {}
+        for segment in self.segments:
+            if isinstance(segment, Ranking):
+                for target in segment.order(health):
+                    name = target.name
+                    if name not in found:
+                        found[name] = Candidate(target, IGNORED if name in self.ignored else None)
+            else:
+                for candidate in segment:
+                    found.setdefault(candidate.target.name, candidate)
+        return tuple(found.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Caster:
+    """Makes lineups out of model choices."""
+
+    targets: Targets
+    aliases: Aliases
+
+    def cast(self, choice: ModelChoice, *, kind: str, shared: Sequence[str] = (), extra: Sequence[str] = ()) -> Lineup:
+        """The lineup of a choice, then the router's `shared` fallbacks, then the request's `extra` ones."""
+        warnings: list[str] = []
+        segments: list[Ranking | tuple[Candidate, ...]] = []
+        models = choice.models
+        if choice.model == "auto":
+            segments.append(Ranking(self._pool(choice, kind, warnings), choice.sort or AUTO_SORT))
+            models = ()
+        else:
+            segments.extend(self._entry(choice.model, choice, kind, warnings))
+        for entry in choice.fallbacks:
+            segments.extend(self._entry(entry, choice, kind, warnings))
+        segments.extend(self._listed(models, choice, kind, warnings))
+        for entry in shared:
+            segments.extend(self._entry(entry, choice, kind, warnings))
+        segments.extend(self._listed(extra, choice, kind, warnings))
+        return Lineup(tuple(segments), self._ignored(choice.ignore, segments), tuple(dict.fromkeys(warnings)))
+
+    @property
+    def once(self) -> "Caster":
+        """The same without aliases: an alias of an alias is not followed."""
+        return replace(self, aliases=Aliases({}))
+
+    def find(self, model: str) -> tuple[Target, ...]:
+        """Who answers to a model string that is neither `auto` nor a router; nobody gives an empty tuple."""
+        hosted = self.targets.named(model)
+        if hosted is not None:
+            return (hosted,)
+        return self.targets.offering(model)
+
+    def _entry(
+        self, entry: str, choice: ModelChoice, kind: str, warnings: list[str]
+    ) -> list[Ranking | tuple[Candidate, ...]]:
+        if entry == "auto":
+            return [Ranking(self.targets.pool(kind), choice.sort or AUTO_SORT)]
+        named = self.targets.named(entry)
+        if named is not None:
+            return [Ranking((named,), ())]
+        several = self.targets.offering(entry) or self.targets.of_provider(entry)
+        if several:
+            wanted = [target for target in several if not self._is_ignored(target, choice.ignore)]
+            return self._providers(wanted or several, choice)
+        alias = self.aliases.get(entry)
+        if alias is not None:
+            return self.once._entry(alias, choice, kind, warnings)  # noqa: SLF001  another of our own kind
+        near = self.targets.near(entry)
+        warnings.append(f"{NOBODY} serves {entry!r}{suggestion(near)}")
+        provider, slash, model = entry.partition("/")
+        return [(Candidate(Target(provider, model), skipped="not configured"),)] if slash else []
+
+    def _listed(
+        self, entries: Sequence[str], choice: ModelChoice, kind: str, warnings: list[str]
+    ) -> list[Ranking | tuple[Candidate, ...]]:
+        """The entries as listed, or with a `sort` all of them ranked together, those nobody serves last."""
+        segments = [segment for entry in entries for segment in self._entry(entry, choice, kind, warnings)]
+        if not choice.sort:
+            return segments
+        together = [target for segment in segments if isinstance(segment, Ranking) for target in segment.targets]
+        return [Ranking(together, choice.sort), *(segment for segment in segments if isinstance(segment, tuple))]
+
+    def _providers(self, several: Sequence[Target], choice: ModelChoice) -> list[Ranking | tuple[Candidate, ...]]:
+        """Who offers a bare model: those of `provider.order` first, the others by `sort`, else by latency."""
+        order = [provider for provider in map(self.targets.provider, choice.provider_order) if provider]
+        preferred = [target for provider in order for target in several if target.provider == provider]
+        others = [target for target in several if target.provider not in order]
+        rest = Ranking(others, choice.sort or PROVIDER_SORT)
+        if choice.allow_fallbacks:
+            return [Ranking(preferred, ()), rest]
+        return [Ranking(preferred, ()) if preferred else First(others, choice.sort or PROVIDER_SORT)]
+
+    def _pool(self, choice: ModelChoice, kind: str, warnings: list[str]) -> tuple[Target, ...]:
+        if not choice.models:
+            pool = self.targets.pool(kind)
+        else:
+            plain = replace(choice, sort=(), provider_order=(), allow_fallbacks=True)
+            segments = [segment for entry in choice.models for segment in self._entry(entry, plain, kind, warnings)]
+            found = {
+                target.name: target
+                for segment in segments
+                if isinstance(segment, Ranking)
+                for target in segment.targets
+            }
+            pool = tuple(found.values())
+        return tuple(target for target in pool if not self._is_ignored(target, choice.ignore))
+
+    def _ignored(self, entries: Sequence[str], segments: Iterable[Ranking | tuple[Candidate, ...]]) -> frozenset[str]:
+        every = (target for segment in segments if isinstance(segment, Ranking) for target in segment.targets)
+        return frozenset(target.name for target in every if self._is_ignored(target, entries))
+
+    def _is_ignored(self, target: Target, entries: Iterable[str]) -> bool:
+        return any(self.targets.matches(target, entry) for entry in entries)
+
+
+class First(Ranking):
+    """A ranking of which only the best may answer."""
+
+    __slots__ = ()
+
+    def order(self, health: Mapping[str, TargetHealth]) -> tuple[Target, ...]:
+        """The best target alone."""
+        return super().order(health)[:1]
+
+
+def merged(choice: ModelChoice, options: RoutingOptions) -> ModelChoice:
+    """A variant's choice with the request's routing fields: `ignore` adds up, `sort` and `provider` fill gaps."""
+    own = bool(choice.provider_order) or not choice.allow_fallbacks
+    return replace(
+        choice,
+        ignore=(*choice.ignore, *options.ignore),
+        sort=choice.sort or options.sort,
+        provider_order=choice.provider_order if own else options.provider_order,
+        allow_fallbacks=choice.allow_fallbacks if own else options.allow_fallbacks,
+    )
+
+
+def check_options(options: RoutingOptions) -> None:
+    """Raise BadRoutingField for routing fields that make no sense whatever is configured."""
+    for text in options.sort:
+        if criterion(text) is None:
+            near = suggestion(get_close_matches(text, list(SortMetric), n=1))
+            raise BadRoutingField(f"sort: {text!r} is no metric; known are {', '.join(SortMetric)}{near}", param="sort")
+    for entry in options.models:
+        if entry.startswith("router/") or (entry.startswith("inworld/") and not entry.startswith("inworld/models/")):
+            raise BadRoutingField(f"models: {entry!r} is a router; only models can be fallbacks", param="models")
+        if not entry.strip():
+            raise BadRoutingField("models: an entry is empty; it is 'provider/model' or a bare model", param="models")

@@ -1,0 +1,231 @@
+"""The routing table: the one path that decides. Facts in, decision out; the same inputs give the same bytes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from types import MappingProxyType
+
+from .aliases import Aliases
+from .bucketing import unit_of
+from .dealing import Dealer
+from .decision import Decision, Reason
+from .facts import Facts, RoutingOptions
+from .fitness import fit
+from .lineup import IGNORED, NOBODY, Caster, Lineup, check_options, merged
+from .plan import Candidate, Limits, Plan
+from .policy import Policy
+from .refusal import BadRoutingField, NoRouteMatched, RoutingRefusal, UnknownModel, UnknownRouter
+from .route import ModelChoice, Route, Variant
+from .route_index import RouteIndex
+from .targets import Targets
+from .template import render_messages
+
+ROUTER = "router/"
+INWORLD = "inworld/"
+HOSTED = "inworld/models/"
+AUTO = "auto"
+NO_OPTIONS = RoutingOptions()
+REMEMBERED = 1024  # lineups of models called directly
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A policy made ready: its index of conditions, a dealer per route, a lineup per variant."""
+
+    policy: Policy
+    index: RouteIndex
+    dealers: Mapping[str, Dealer]
+    lineups: Mapping[tuple[str, str], Lineup]
+
+
+class RoutingTable:
+    """Everything a decision depends on besides the facts. Never changes; a reload makes a new one.
+
+    `aliases` map names and patterns (`gpt-realtime*`) to model strings, `limits` hold where a policy has none.
+    Raises ValueError when two policies share a name.
+    """
+
+    def __init__(
+        self,
+        targets: Targets,
+        policies: Sequence[Policy] = (),
+        *,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+        limits: Limits = Limits(),  # noqa: B008  frozen
+    ) -> None:
+        self.targets = targets
+        self.limits = limits
+        self._aliases = Aliases(aliases)
+        self._caster = Caster(targets, self._aliases)
+        self._rules: dict[str, Rules] = {}
+        for policy in policies:
+            if policy.name in self._rules:
+                raise ValueError(f"two routers are called {policy.name!r}")
+            self._rules[policy.name] = self._ready(policy)
+        self._plain = lru_cache(REMEMBERED)(self._cast_plain)
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies by name."""
+        return {name: rules.policy for name, rules in self._rules.items()}
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the policies probably do not mean, and models that no configured provider serves."""
+        found: list[str] = []
+        for name, rules in self._rules.items():
+            lineups = (warning for lineup in rules.lineups.values() for warning in lineup.warnings)
+            every = (*rules.policy.warnings(), *lineups)
+            found.extend(f"router {name!r}: {warning}" for warning in dict.fromkeys(every))
+        return tuple(found)
+
+    def references(self, model: str) -> frozenset[str]:
+        """The variables that the conditions behind a model string ask for; empty where no router is meant."""
+        try:
+            rules = self._router(model)
+        except RoutingRefusal:
+            return frozenset()
+        return rules.policy.references() if rules else frozenset()
+
+    def decide(self, facts: Facts) -> Decision:
+        """Route, variant and plan for one request. Raises a RoutingRefusal that knows its status and code."""
+        if facts.options is not NO_OPTIONS:
+            check_options(facts.options)
+        rules = self._router(facts.model)
+        return self._direct(facts) if rules is None else self._routed(rules, facts)
+
+    def _ready(self, policy: Policy) -> Rules:
+        lineups = {
+            (route.id, variant.id): self._caster.cast(variant.choice, kind=policy.kind, shared=policy.fallbacks)
+            for route in policy.every_route
+            for variant in route.variants
+        }
+        dealers = {route.id: Dealer(policy, route) for route in policy.every_route}
+        return Rules(policy, RouteIndex(policy.routes), dealers, lineups)
+
+    def _router(self, model: str) -> Rules | None:
+        """The router a model string names, or None if it names a model."""
+        rules = self._named_router(model)
+        if rules is None and model != AUTO and not self._caster.find(model):
+            alias = self._aliases.get(model)
+            return self._named_router(alias) if alias else None
+        return rules
+
+    def _named_router(self, model: str) -> Rules | None:
+        if not model.startswith((ROUTER, INWORLD)) or model.startswith(HOSTED):
+            return None
+        name = model.partition("/")[2]
+        if name in self._rules:
+            return self._rules[name]
+        if model.startswith(INWORLD) and any(target.name == model for target in self.targets):
+            return None
+        near = [f"{ROUTER}{other}" for other in _near(name, self._rules)]
+        known = ", ".join(sorted(self._rules)) or "none"
+        raise UnknownRouter(f"there is no router {name!r}; configured are: {known}", near=near)
+
+    def _routed(self, rules: Rules, facts: Facts) -> Decision:
+        policy = rules.policy
+        route, conditions = rules.index.first(facts)
+        route = route or policy.default
+        if route is None:
+            raise NoRouteMatched
+        unit = unit_of(policy.unit, facts.user, facts.metadata)
+        deal = rules.dealers[route.id].deal(facts.seed if unit is None else unit[1], facts)
+        variant = deal.variant
+        lineup = self._lineup(rules, route, variant, facts.options)
+        plan, warnings = self._plan(lineup, facts, policy.limits or self.limits, variant.first_token_s)
+        messages, missing = render_messages(variant.messages, facts.prompt_variables) if variant.messages else ((), ())
+        return Decision(
+            requested=facts.model,
+            model=_first(plan),
+            reason=deal.reason,
+            plan=plan,
+            router=policy.name,
+            route_id=route.id,
+            variant_id=variant.id,
+            experiment=policy.checksum,
+            sticky=unit is not None,
+            unit=unit[0] if unit else None,
+            bucket=deal.bucket,
+            propensity=deal.propensity,
+            seed=None if unit else facts.seed,
+            conditions=conditions,
+            parameters=variant.parameters,
+            messages=messages,
+            warnings=_beyond(warnings, rules.lineups[route.id, variant.id].warnings) + missing,
+        )
+
+    def _direct(self, facts: Facts) -> Decision:
+        model, reason = facts.model, Reason.SPECIFIED
+        if model == AUTO:
+            reason = Reason.AUTO
+        elif not self._caster.find(model):
+            alias = self._aliases.get(model)
+            if alias is None or (alias != AUTO and not self._caster.find(alias)):
+                raise self._unknown(model, alias)
+            model, reason = alias, Reason.ALIAS
+        elif self.targets.named(model) is None:
+            reason = Reason.BARE_MODEL
+        plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self.limits, None)
+        return Decision(
+            requested=facts.model, model=_first(plan), reason=reason, plan=plan, seed=None, warnings=warnings
+        )
+
+    def _cast_plain(self, model: str, kind: str, options: RoutingOptions) -> Lineup:
+        choice = merged(ModelChoice(model, models=options.models), options)
+        return self._caster.cast(choice, kind=kind)
+
+    def _lineup(self, rules: Rules, route: Route, variant: Variant, options: RoutingOptions) -> Lineup:
+        if options is NO_OPTIONS or replace(options, first_token_s=None) == NO_OPTIONS:
+            return rules.lineups[route.id, variant.id]
+        policy = rules.policy
+        choice = merged(variant.choice, options)
+        return self._caster.cast(choice, kind=policy.kind, shared=policy.fallbacks, extra=options.models)
+
+    def _plan(
+        self, lineup: Lineup, facts: Facts, limits: Limits, first_token_s: float | None
+    ) -> tuple[Plan, tuple[str, ...]]:
+        candidates, warnings = fit(lineup.order(facts.health), facts)
+        if all(candidate.skipped for candidate in candidates):
+            raise self._nobody(candidates, facts)
+        asked_s = facts.options.first_token_s or first_token_s
+        if asked_s is not None:
+            limits = replace(limits, first_token_s=asked_s)
+        return Plan(candidates, limits, facts.now_s), lineup.warnings + warnings
+
+    def _nobody(self, candidates: Sequence[Candidate], facts: Facts) -> RoutingRefusal:
+        """Why nothing of a lineup can be tried."""
+        if any(candidate.skipped == IGNORED for candidate in candidates) or facts.options.ignore:
+            return BadRoutingField("ignore: leaves no model that could answer", param="ignore")
+        if facts.options.models and facts.model == AUTO:
+            return BadRoutingField("models: no entry is served by a configured provider", param="models")
+        named = ", ".join(repr(candidate.target.name) for candidate in candidates) or "anything"
+        return UnknownModel(f"{facts.model!r} leads to {named}, and {NOBODY} serves that; {self._configured()}")
+
+    def _unknown(self, model: str, alias: str | None) -> UnknownModel:
+        prefix, slash, _ = model.partition("/")
+        near = self.targets.near(model, (f"{ROUTER}{name}" for name in self._rules))
+        if alias is not None:
+            return UnknownModel(f"{model!r} stands for {alias!r}, which {NOBODY} serves; {self._configured()}")
+        if slash and self.targets.provider(prefix) is None:
+            providers = self.targets.near_providers(prefix)
+            message = f"model {model!r}: provider {prefix!r} is not configured; {self._configured()}"
+            return UnknownModel(message, near=near or providers)
+        return UnknownModel(f"model {model!r} is served by no configured provider; {self._configured()}", near=near)
+
+    def _configured(self) -> str:
+        return f"configured are: {', '.join(self.targets.providers) or 'none'}"
+
+
+def _first(plan: Plan) -> str:
+    """The model string of the target that is tried first."""
+    return next(candidate.target.name for candidate in plan.candidates if candidate.skipped is None)
+
+
+def _beyond(warnings: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The warnings that are not the operator's, who has been told at load."""
+    return tuple(warning for warning in warnings if warning not in known)
+
+
+def _near(name: str, known: Mapping[str, object]) -> list[str]:
+    return get_close_matches(name, list(known), n=3)

@@ -1,0 +1,94 @@
+"""What can answer: the configured providers, and what the catalogue knows about their models.
+
+Providers are open: `provider/model` works for every configured provider whether or not the model is known. Only known
+models can be found by their bare name, by `auto` or by naming a whole provider.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from .target import Target
+
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "google": ("google-vertex", "vertex", "vertex_ai", "google-ai-studio", "gemini"),
+    "vertex": ("google-vertex", "vertex_ai", "google"),
+    "vertex_ai": ("google-vertex", "vertex", "google"),
+    "google-vertex": ("vertex", "vertex_ai", "google"),
+    "gemini": ("google-ai-studio", "google"),
+    "google-ai-studio": ("gemini", "google"),
+    "x-ai": ("xai",),
+    "mistralai": ("mistral",),
+    "together_ai": ("together",),
+    "fireworks_ai": ("fireworks",),
+    "fireworks-ai": ("fireworks",),
+}
+LAST_RESORT = frozenset({"demo"})  # stands in for real models; never picked over one
+NEAR = 3
+
+
+class Targets:
+    """A frozen registry. `known` may hold models of providers that are not configured; they are left out."""
+
+    __slots__ = ("_by_model", "_by_name", "_by_provider", "providers")
+
+    def __init__(self, providers: Sequence[str], known: Sequence[Target] = ()) -> None:
+        self.providers = tuple(dict.fromkeys(providers))
+        configured = frozenset(self.providers)
+        self._by_name = {target.name: target for target in known if target.provider in configured}
+        self._by_model: dict[str, tuple[Target, ...]] = {}
+        self._by_provider: dict[str, tuple[Target, ...]] = {}
+        for target in self._by_name.values():
+            self._by_model[target.model] = (*self._by_model.get(target.model, ()), target)
+            self._by_provider[target.provider] = (*self._by_provider.get(target.provider, ()), target)
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def provider(self, name: str) -> str | None:
+        """The configured provider that goes by this name, or None."""
+        if name in self.providers:
+            return name
+        return next((other for other in OTHER_NAMES.get(name, ()) if other in self.providers), None)
+
+    def named(self, text: str) -> Target | None:
+        """The target of `provider/model`, split at the first slash, or None if no such provider is configured."""
+        prefix, slash, model = text.partition("/")
+        provider = self.provider(prefix) if slash and model else None
+        if provider is None:
+            return None
+        return self._by_name.get(f"{provider}/{model}") or Target(provider, model)
+
+    def offering(self, model: str) -> tuple[Target, ...]:
+        """Everybody known to offer a bare model, real providers first."""
+        return _real_first(self._by_model.get(model, ()))
+
+    def of_provider(self, name: str) -> tuple[Target, ...]:
+        """Every known model of one provider."""
+        return self._by_provider.get(self.provider(name) or "", ())
+
+    def pool(self, kind: str = "chat") -> tuple[Target, ...]:
+        """What `auto` picks from: every known target of a kind, stand-ins only if there is nothing else."""
+        every = [target for target in self if target.kind == kind]
+        return tuple(target for target in every if target.provider not in LAST_RESORT) or tuple(every)
+
+    def matches(self, target: Target, entry: str) -> bool:
+        """Whether an entry of `models` or `ignore` means this target: by name, bare model or whole provider."""
+        if entry in (target.name, target.model, target.provider) or self.provider(entry) == target.provider:
+            return True
+        return self.named(entry) == target
+
+    def near(self, text: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
+        """Known names that look like the text, best first."""
+        candidates = dict.fromkeys((*self._by_name, *self._by_model, *extra))
+        return tuple(get_close_matches(text, candidates, n=NEAR, cutoff=0.7))
+
+    def near_providers(self, name: str) -> tuple[str, ...]:
+        """Configured providers whose name looks like this one, best first."""
+        return tuple(get_close_matches(name, self.providers, n=NEAR))
+
+
+def _real_first(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    return tuple(sorted(targets, key=lambda target: target.provider in LAST_RESORT))
