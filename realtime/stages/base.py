@@ -21,6 +21,12 @@ class WordTime:
     first: int
     last: int
 
+    def moved(self, by_ms: float, by_chars: int) -> "WordTime":
+        """The same word where its audio and text are part of something longer."""
+        return WordTime(
+            self.text, self.start_ms + by_ms, self.end_ms + by_ms, self.first + by_chars, self.last + by_chars
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class VoiceProfile:
