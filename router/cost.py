@@ -1,0 +1,42 @@
+"""What a request cost: tokens as the provider counted them, at list price."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one answer."""
+
+    input: int
+    output: int
+
+
+def tokens_of(usage: Mapping[str, Any] | None) -> Tokens | None:
+    """Tokens of an OpenAI usage object, or None when it says nothing usable (missing, negative, no numbers, all 0)."""
+    if usage is None:
+        return None
+    given = _count(usage, "prompt_tokens", "input_tokens")
+    produced = _count(usage, "completion_tokens", "output_tokens")
+    if given is None and produced is None:
+        return None
+    tokens = Tokens(given or 0, produced or 0)
+    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.input + tokens.output > 0 else None
+
+
+def cost_usd(prices: Prices | None, tokens: Tokens | None) -> float | None:
+    """List price in US dollars; None when price or tokens are unknown."""
+    if prices is None or tokens is None:
+        return None
+    return prices.input_usd * tokens.input + prices.output_usd * tokens.output
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None

@@ -1,0 +1,9 @@
+"""Prometheus metrics: an observer of the core. `python -m router.metrics` prints their reference."""
+
+from .labels import LabelSets
+from .observer import Metrics
+from .reference import reference
+from .series import Series
+from .table import TABLE, Row
+
+__all__ = ["TABLE", "LabelSets", "Metrics", "Row", "Series", "reference"]

@@ -1,0 +1,44 @@
+"""Closed label sets: what a label may say. Everything else is `other`; absent is `none`; no router is `direct`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from policies import Attempt, Decision
+
+OTHER, NONE, DIRECT = "other", "none", "direct"
+
+
+def _nothing(_name: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSets:
+    """Names of the configuration in force. `routes` are "router/route id"; `known` tells listed targets."""
+
+    routes: frozenset[str] = frozenset()
+    variants: frozenset[str] = frozenset()
+    targets: frozenset[str] = frozenset()
+    known: Callable[[str], bool] = _nothing
+
+    def route(self, decision: Decision) -> str:
+        """Router and route, e.g. "support/default"."""
+        if decision.router is None:
+            return DIRECT
+        name = f"{decision.router}/{decision.route_id}"
+        return name if name in self.routes else OTHER
+
+    def variant(self, decision: Decision) -> str:
+        """The variant's id."""
+        if decision.variant_id is None:
+            return NONE
+        return decision.variant_id if decision.variant_id in self.variants else OTHER
+
+    def target(self, name: str) -> str:
+        """A target of the configuration or of the catalogue."""
+        return name if name in self.targets or self.known(name) else OTHER
+
+
+def protocol_of(attempt: Attempt) -> str:
+    """Attempts of a voice session carry their stage."""
+    return "chat" if attempt.stage is None else "realtime"
