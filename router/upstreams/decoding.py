@@ -39,7 +39,7 @@ class Inflater:
                     continue
                 raise UpstreamFault(Outcome.DECODE_ERROR, f"the body is not {self._coding}") from error
             self._started = True
-            self._input = self._engine.unconsumed_tail
+            self._input = self._engine.unconsumed_tail or self._engine.unused_data
             if decoded:
                 return decoded
         if self._input:

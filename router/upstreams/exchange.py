@@ -28,30 +28,6 @@ class StaleConnectionError(Exception):
 class Exchange:
     """A `Reply`, once its head is there. `settle(connection | None)` is called exactly once: pool it, or it is cut."""
 
-    __slots__ = (
-        "_buffered",
-        "_chunks",
-        "_complete",
-        "_connection",
-        "_fault",
-        "_head_done",
-        "_header_count",
-        "_idle_s",
-        "_inflater",
-        "_keep_alive",
-        "_loop",
-        "_overhead",
-        "_parser",
-        "_paused",
-        "_settle",
-        "_started_s",
-        "_touched",
-        "_until_eof",
-        "_waiter",
-        "headers",
-        "status",
-    )
-
     def __init__(self, connection: Connection, settle: Callable[[Connection | None, dict[str, str]], None]) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -149,11 +125,10 @@ class Exchange:
     def feed(self, data: bytes) -> None:
         """Bytes from the connection."""
         self._touched = True
-        before = self._buffered
-        was_complete = self._head_done
+        before, had_head = self._buffered, self._head_done
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._complete:
                 self._fail(self._fault or UpstreamFault(Outcome.MALFORMED_RESPONSE, f"not HTTP/1.1: {error!s:.200}"))
                 return
@@ -163,14 +138,14 @@ class Exchange:
         elif self._complete:
             self._release(reusable=self._keep_alive)
         elif self._buffered == before:
-            self._overhead = len(data) + (self._overhead if was_complete == self._head_done else 0)
+            self._overhead = len(data) + (self._overhead if had_head is self._head_done else 0)
             if self._overhead > MAX_HEAD_BYTES:
                 self._fail(UpstreamFault(Outcome.MALFORMED_RESPONSE, f"more than {MAX_HEAD_BYTES} bytes of framing"))
                 return
         elif self._buffered > HIGH_WATER_BYTES and not self._paused and self._connection is not None:
             self._paused = True
             self._connection.pause()
-        if self._head_done and (self._chunks or self._complete or self._inflater is None):
+        if self._chunks or self._complete or had_head is not self._head_done:
             self._wake()
 
     def lost(self, error: Exception | None) -> None:
@@ -226,7 +201,7 @@ class Exchange:
         headers = self.headers
         self._until_eof = (
             "content-length" not in headers
-            and "chunked" not in headers.get("transfer-encoding", "")
+            and "chunked" not in headers.get("transfer-encoding", "").lower()
             and status not in (204, 304)
         )
 
@@ -248,7 +223,8 @@ class Exchange:
             await self._waiter
         finally:
             self._waiter = None
-            connection.unwatch()
+            if self._connection is connection:  # else it is in the pool or carries another call by now
+                connection.unwatch()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -46,17 +46,17 @@ class Address:
         """Raises ValueError that says what is wrong and never shows user information from the URL."""
         if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
             raise ValueError("base_url: write it in plain ASCII, without spaces or backslashes")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError("base_url: the host or port is not well formed") from error
         if parts.scheme not in ("http", "https"):
             raise ValueError("base_url: must begin with http:// or https://")
         if "@" in parts.netloc:
             raise ValueError("base_url: must not carry a user name or key; use api_key")
         if parts.query or parts.fragment:
             raise ValueError("base_url: must not have a query or fragment")
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise ValueError("base_url: the port must be a number from 1 to 65535") from error
         host = (parts.hostname or "").rstrip(".")
         if not host or port == 0 or any(char in host for char in "%/?#,;*<>\"'"):
             raise ValueError("base_url: names no usable host")

@@ -45,7 +45,9 @@ class Pool:
         try:
             await slot
         except asyncio.CancelledError:
-            if slot.done() and not slot.cancelled() and slot.exception() is None:
+            if slot in self._queue:
+                self._queue.remove(slot)
+            elif slot.done() and not slot.cancelled() and slot.exception() is None:
                 self.leave()  # the slot arrived together with the cancellation
             raise
         finally:

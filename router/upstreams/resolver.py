@@ -7,6 +7,7 @@ takes no thread from another and does not hold up the end of the program.
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 
 from policies import Outcome
 
@@ -63,7 +64,7 @@ class Resolver:
 
         def look() -> None:
             answer = self._ask()
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
                 loop.call_soon_threadsafe(deliver, answer)
 
         threading.Thread(target=look, name=f"resolve {self.host}", daemon=True).start()
