@@ -6,6 +6,8 @@ answer carries the `x-rr-*` summary.
 
 from collections.abc import Awaitable
 
+import orjson
+
 from router.refusal import Refusal
 from router.router import Completion
 
@@ -49,6 +51,8 @@ class Passage:
         body = await exchange.body(site.body_limit_bytes)
         content_type = exchange.header("content-type") or "application/json"
         document, asked = self._read(content_type, body)
+        if document is not None and document is not asked:
+            document, body = asked, orjson.dumps(asked)
         caller = site.caller(exchange, principal)
         site.check_scope(principal, {**asked, "messages": []}, caller)
         permit = await site.admit(principal, size_bytes=len(body) if document is not None else 0, document=asked)
@@ -63,20 +67,20 @@ class Passage:
     def _read(self, content_type: str, body: bytes) -> tuple[JsonObject | None, JsonObject]:
         """The document, where the body is JSON, and what was asked for in any case."""
         if content_type.lower().startswith("multipart/form-data"):
-            asked: JsonObject = dict(form_fields(content_type, body, ("model", "user", "stream")))
+            form: JsonObject = dict(form_fields(content_type, body, ("model", "user", "stream")))
             if self._path in USUAL_FORM_MODEL:
-                asked.setdefault("model", USUAL_FORM_MODEL[self._path])
-            check_model(asked)
-            return None, asked
+                form.setdefault("model", USUAL_FORM_MODEL[self._path])
+            check_model(form)
+            return None, form
         if self._path in FORM_PATHS:
             message = f"POST /v1{self._path} takes multipart/form-data, not {content_type[:80]!r}."
             raise refused(400, message, code="invalid_content_type")
-        document = parse(body)
+        document = asked = parse(body)
         if self._path in USUAL_MODELS and document.get("model") is None:
-            document["model"] = USUAL_MODELS[self._path]
-        check_model(document)
-        check_metadata(document.get("metadata"), "metadata")
-        return document, document
+            asked = {**document, "model": USUAL_MODELS[self._path]}
+        check_model(asked)
+        check_metadata(asked.get("metadata"), "metadata")
+        return document, asked
 
     async def _answer(self, exchange: Exchange, permit: Permit, call: Awaitable[Completion]) -> None:
         try:

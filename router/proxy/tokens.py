@@ -25,6 +25,7 @@ LEEWAY_S = 30
 REMEMBERED = 4096
 SHORTEST_SECRET = 32
 
+COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515: no padding
 SCHEME = "IW1-HMAC-SHA256"
 ENGINE_HOST = "api-engine.inworld.ai"
 METHOD = "ai.inworld.engine.WorldEngine/GenerateToken"
@@ -76,7 +77,7 @@ class Tokens:
         return subject
 
     def _read(self, token: bytes) -> tuple[str, float]:
-        if len(token) > LONGEST_TOKEN:
+        if len(token) > LONGEST_TOKEN or not COMPACT.fullmatch(token):
             raise TokenRefusedError
         try:
             if "crit" in jwt.get_unverified_header(token):
@@ -87,7 +88,12 @@ class Tokens:
                 algorithms=[ALGORITHM],
                 audience=ISSUER,
                 issuer=ISSUER,
-                options={"require": ["exp", "iss", "aud", "sub"], "verify_exp": False, "verify_nbf": False},
+                options={
+                    "require": ["exp", "iss", "aud", "sub"],
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
             ends_s, starts_s = float(claims["exp"]), float(claims.get("nbf", 0))
         except (jwt.PyJWTError, UnicodeError, RecursionError, TypeError, ValueError):
