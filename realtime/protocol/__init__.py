@@ -21,6 +21,10 @@ What the shell owes the machine
 A broken invariant of ours raises `BrokenInvariantError`: close with 1011, count a bug. Client input never raises.
 """
 
+from .alarms import (
+    Alarm,
+    Alarms,
+)
 from .broken import (
     BrokenInvariantError,
 )
@@ -41,6 +45,11 @@ from .client_events import (
     RetrieveItem,
     TruncateItem,
     UpdateSession,
+)
+from .desk import (
+    Desk,
+    objection_to_cut,
+    unrecorded,
 )
 from .effects import (
     ApplySettings,
@@ -72,6 +81,10 @@ from .items import (
     Part,
     Role,
     TextPart,
+)
+from .listener import (
+    Listener,
+    silenced,
 )
 from .pipeline_events import (
     AudioChunk,
@@ -125,6 +138,18 @@ from .reply_events import (
     WordsDone,
     WordsSpoken,
 )
+from .reports import (
+    Reports,
+)
+from .requests import (
+    context,
+    forget,
+    limit_for,
+    own_context,
+    recorded,
+    request,
+    with_words,
+)
 from .rules import (
     SessionRules,
     accept_all,
@@ -160,7 +185,6 @@ from .server_events import (
 )
 from .session import (
     Event,
-    Output,
     SessionMachine,
 )
 from .settings import (
@@ -174,6 +198,15 @@ from .settings import (
     TurnDetection,
     deep_merge,
 )
+from .state import (
+    Output,
+    SessionState,
+)
+from .turns import (
+    Signal,
+    TurnState,
+    mermaid,
+)
 from .usage import (
     NO_USAGE,
     Attempts,
@@ -185,6 +218,8 @@ from .usage import (
 __all__ = [
     "NO_USAGE",
     "SETTING_NAMES",
+    "Alarm",
+    "Alarms",
     "AppendAudio",
     "ApplySettings",
     "ArgumentsAdded",
@@ -210,6 +245,7 @@ __all__ = [
     "CreateItem",
     "CreateResponse",
     "DeleteItem",
+    "Desk",
     "Disconnected",
     "Draining",
     "DropAudio",
@@ -238,6 +274,7 @@ __all__ = [
     "ItemTruncated",
     "LimitsKnown",
     "LimitsTold",
+    "Listener",
     "Malformed",
     "McpItem",
     "Message",
@@ -264,6 +301,7 @@ __all__ = [
     "ReplyFailed",
     "ReplyFinished",
     "ReplyRequest",
+    "Reports",
     "ResponseDone",
     "ResponseOptions",
     "ResponseStarted",
@@ -280,7 +318,9 @@ __all__ = [
     "SessionMachine",
     "SessionRules",
     "SessionSettings",
+    "SessionState",
     "SessionUpdated",
+    "Signal",
     "SpeakingFinished",
     "SpeechBegan",
     "SpeechEnded",
@@ -312,6 +352,7 @@ __all__ = [
     "TruncateHeard",
     "TruncateItem",
     "TurnDetection",
+    "TurnState",
     "TurnSuggested",
     "UpdateSession",
     "Usage",
@@ -320,5 +361,16 @@ __all__ = [
     "WordsDone",
     "WordsSpoken",
     "accept_all",
+    "context",
     "deep_merge",
+    "forget",
+    "limit_for",
+    "mermaid",
+    "objection_to_cut",
+    "own_context",
+    "recorded",
+    "request",
+    "silenced",
+    "unrecorded",
+    "with_words",
 ]

@@ -57,7 +57,7 @@ class StartReply:
 
 @dataclass(frozen=True, slots=True)
 class CancelReply:
-    """Stop model and speech of this response at once. Its `ResponseDone` is already in this tuple."""
+    """Stop model and speech of this response at once. Its `ResponseDone` is in the same tuple."""
 
     response_id: str
 

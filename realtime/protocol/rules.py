@@ -17,12 +17,14 @@ class SessionRules:
     """Switches of an endpoint, and its limits.
 
     `refuse(current, wanted)` is asked before settings change (unknown model, transcriber, voice, prompt…) and must be
-    pure and quick; a `Fault` refuses the whole update. Times in milliseconds; 0 switches a timer off.
+    pure and quick; a `Fault` refuses the whole update. `early_partials` tells partial transcripts while the user still
+    speaks, else they are kept until the item is there. `owns_playback`: the transport plays by itself (WebRTC, SIP).
+    Times in milliseconds; 0 switches a timer off.
     """
 
-    locks_model: bool = True
+    locks_model: bool = False
     locks_voice: bool = True
-    both_modalities: bool = False
+    early_partials: bool = False
     auto_tool_response: bool = False
     tells_suggestions: bool = False
     owns_playback: bool = False
@@ -30,4 +32,7 @@ class SessionRules:
     quiet_limit_ms: float = 900_000
     ping_interval_ms: float = 0
     context_limit_tokens: int = 28_672
+    item_limit: int = 4096
+    side_response_limit: int = 16
+    manual_audio_limit_ms: float = 600_000
     refuse: Callable[[SessionSettings, SessionSettings], Fault | None] = accept_all

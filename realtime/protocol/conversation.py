@@ -1,0 +1,104 @@
+"""The conversation: items in order, each with what the model may see of it. An id is used once, for ever."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .items import FunctionCall, FunctionOutput, Item
+from .playback import Playback
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item and what only we know about it.
+
+    `spoken` is all that was said, also after the wire forgot it. `heard` stands for the words in the model's context
+    once the user did not hear all; `awaited` means that the words are still being transcribed; `forgotten` means that
+    truncation of the history took it out of the context.
+    """
+
+    item: Item
+    response_id: str | None = None
+    playback: Playback | None = None
+    spoken: str = ""
+    heard: str | None = None
+    awaited: bool = False
+    forgotten: bool = False
+
+
+class Conversation:
+    """Ordered entries by id."""
+
+    def __init__(self, conversation_id: str) -> None:
+        self.id = conversation_id
+        self._order: list[str] = []
+        self._entries: dict[str, Entry] = {}
+        self._used: set[str] = set()
+        self._calls: set[str] = set()
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._entries
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entries[item_id] for item_id in self._order)
+
+    def get(self, item_id: str) -> Entry | None:
+        """The entry with this id, if it is still there."""
+        return self._entries.get(item_id)
+
+    def used(self, item_id: str) -> bool:
+        """Whether the id was ever taken."""
+        return item_id in self._used
+
+    def reserve(self, item_id: str) -> None:
+        """Take an id for an item that may come, or that lives outside of the conversation."""
+        self._used.add(item_id)
+
+    def add(self, entry: Entry, *, after: str | None = None) -> str | None:
+        """Put an item in: at the end, at the front (`after` "root"), or after another; returns its predecessor."""
+        item = entry.item
+        where = len(self._order)
+        if after is not None:
+            where = 0 if after == "root" else self._order.index(after) + 1
+        self._order.insert(where, item.id)
+        self._entries[item.id] = entry
+        self._used.add(item.id)
+        if isinstance(item, FunctionCall):
+            self._calls.add(item.call_id)
+        return self._order[where - 1] if where else None
+
+    def before(self, item_id: str) -> str | None:
+        """The predecessor of an item."""
+        where = self._order.index(item_id)
+        return self._order[where - 1] if where else None
+
+    @property
+    def last_id(self) -> str | None:
+        """The item at the end."""
+        return self._order[-1] if self._order else None
+
+    def remove(self, item_id: str) -> None:
+        """Take an item out; its id stays used."""
+        self._order.remove(item_id)
+        del self._entries[item_id]
+
+    def knows_call(self, call_id: str) -> bool:
+        """Whether a tool call with this id was ever made, in or beside the conversation."""
+        return call_id in self._calls
+
+    def note_call(self, call_id: str) -> None:
+        """Remember a call that was made beside the conversation."""
+        self._calls.add(call_id)
+
+    def awaited_ids(self) -> set[str]:
+        """Items whose words are still unknown."""
+        return {entry.item.id for entry in self if entry.awaited}
+
+    def owes_answers(self, call_id: str) -> bool:
+        """Whether a sibling of this call (same response) still lacks its output."""
+        answered = {entry.item.call_id for entry in self if isinstance(entry.item, FunctionOutput)}
+        calls = [(entry.item.call_id, entry.response_id) for entry in self if isinstance(entry.item, FunctionCall)]
+        family = {response_id for found, response_id in calls if found == call_id}
+        return any(response_id in family and found not in answered for found, response_id in calls)
