@@ -139,6 +139,8 @@ class Plan:
     def _again(self, last: Attempt, attempts: Sequence[Attempt], jitter: float, *, sole: bool) -> float | None:
         """How long to wait before trying the same target again, or None for not at all."""
         earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
+        if last.credential_type == "byok" and last.rule.rest_s > 0.0:
+            return 0.0  # the caller's own key or quota failed: once more with the configured one
         again = last.rule.again
         if again == "wait":
             asked_s = last.retry_after_s

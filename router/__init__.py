@@ -1,8 +1,24 @@
 """First floor: makes the calls that were decided, and serves them."""
 
+from .clock import Clock
 from .observers import Observer, Silent
 from .record import Record
 from .refusal import Refusal
-from .router import Caller, Completion, Router, State, Stream, Table
+from .relay import Stream
+from .router import Caller, Completion, Router, State, Table
+from .walk import Walk
 
-__all__ = ["Caller", "Completion", "Observer", "Record", "Refusal", "Router", "Silent", "State", "Stream", "Table"]
+__all__ = [
+    "Caller",
+    "Clock",
+    "Completion",
+    "Observer",
+    "Record",
+    "Refusal",
+    "Router",
+    "Silent",
+    "State",
+    "Stream",
+    "Table",
+    "Walk",
+]

@@ -1,17 +1,32 @@
 """The public class of the library: decide, explain, complete, stream, pass through; one state, swapped whole."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from policies import Decision, Facts, Try
+import orjson
 
+from policies import CooldownRule, Decision, Facts, RoutingRefusal, Try
+
+from .clock import Clock
+from .dispatch import CHAT, Errand, dispatch
+from .health import Budgets, Health
 from .observers import Observer
 from .record import Record
+from .refusal import Refusal
+from .relay import Stream
+from .request import Request, parse_chat, parse_other
 from .upstreams.base import Upstream
+from .walk import Surroundings, Walk
+
+__all__ = ["NOBODY", "Caller", "Completion", "Router", "State", "Stream", "Table"]
 
 T = TypeVar("T")
+STAGES = frozenset({"stt", "tts"})
+RECORD_KINDS = {"/images/generations": "images", "/images/edits": "images", "/images/variations": "images"}
+TARGET_KINDS = {"embeddings": "embedding", "moderations": "moderation", "images": "image_generation"}
 
 
 class Table(Protocol):
@@ -29,6 +44,8 @@ class State:
     table: Table
     upstreams: Mapping[str, Upstream]  # by provider
     configuration_hash: str = ""
+    cooldown: CooldownRule = CooldownRule()  # noqa: RUF009  frozen
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)  # settings an upstream was built from
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,47 +74,38 @@ class Completion:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The body, parsed."""
-        raise NotImplementedError
-
-
-class Stream:
-    """A streamed answer whose first meaningful delta has arrived."""
-
-    record: Record
-
-    async def read(self) -> bytes:
-        """SSE bytes ready for the client: whole events, what arrived together comes together; b"" at the end.
-
-        Never raises for an upstream's fault: that becomes one error event without `[DONE]`, and then the end.
-        """
-        raise NotImplementedError
-
-    def chunks(self) -> AsyncIterator[dict[str, Any]]:
-        """The chunks, parsed, without `[DONE]`. Raises Refusal for an interruption."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop reading: cuts the upstream at once (cancelled_by_client) when the end was not reached. Repeatable."""
-        raise NotImplementedError
+        """The body, parsed. Raises ValueError when it is not JSON (audio)."""
+        document: dict[str, Any] = orjson.loads(self.body)
+        return document
 
 
 class Router:
-    """Facts -> Decision -> Plan -> attempts -> record, for every kind of call."""
+    """Facts -> Decision -> Plan -> attempts -> record, for every kind of call.
 
-    def __init__(self, state: State, *, observers: Sequence[Observer] = ()) -> None:
+    The health of targets and the observers outlive a reload; everything else is the state, swapped as one value.
+    """
+
+    def __init__(self, state: State, *, observers: Sequence[Observer] = (), clock: Clock | None = None) -> None:
         self.state = state
         self.observers = list(observers)
+        self.clock = clock or Clock()
+        self.health = Health(state.cooldown)
+        self._around = Surroundings(self.clock, self.health, Budgets(), self.observers)
 
     @classmethod
     def from_file(cls, path: str | Path, *, observers: Sequence[Observer] = ()) -> "Router":
         """Build from a server file. Raises the configuration's own error, with file, line and column."""
-        raise NotImplementedError
+        from .assembly import state_from  # noqa: PLC0415  the configuration is not needed to use a Router
+
+        return cls(state_from(Path(path), os.environ), observers=observers)
 
     @classmethod
     def from_environment(cls, *, observers: Sequence[Observer] = ()) -> "Router":
         """Build from RR_CONFIG, or without any file from the provider keys in the environment."""
-        raise NotImplementedError
+        from .assembly import state_from  # noqa: PLC0415  the same
+
+        path = os.environ.get("RR_CONFIG")
+        return cls(state_from(Path(path) if path else None, os.environ), observers=observers)
 
     def replace(self, state: State) -> None:
         """Swap the state; requests in flight keep the old one."""
@@ -105,19 +113,37 @@ class Router:
 
     def decide(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Decision:
         """The decision for a chat document; nothing is called or counted. Raises Refusal."""
-        raise NotImplementedError
+        request = parse_chat(document, empty_messages=True)
+        return self._decided(self.state, self._facts(request, caller))
 
     def explain(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> dict[str, Any]:
         """Decision and plan as JSON (the answer of POST /v1/router/explain). Raises Refusal."""
-        raise NotImplementedError
+        return explained(self.decide(document, caller))
 
     async def complete(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Completion:
         """A chat completion as one JSON answer. Raises Refusal (with record) when nobody answered."""
-        raise NotImplementedError
+        state = self.state
+        request = parse_chat(document)
+        if document.get("stream"):
+            request = replace(request, document={**request.document, "stream": False})
+        walk = self._walk(state, request, caller, "chat")
+        errand = self._errand(state, walk, request, caller)
+        whole = await dispatch(walk, errand)
+        return Completion(whole.status, whole.with_metadata(walk), walk.record, whole.content_type)
 
     async def stream(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Stream:
         """A chat completion as a stream; returns when the first meaningful delta is there. Raises Refusal."""
-        raise NotImplementedError
+        state = self.state
+        request = parse_chat(document)
+        if document.get("stream") is not True:
+            request = replace(request, document={**request.document, "stream": True})
+        walk = self._walk(state, request, caller, "chat")
+        walk.record.streamed = True
+        errand = self._errand(state, walk, request, caller)
+        errand.stream = errand.asks_usage = True
+        stream = Stream(walk, errand, wants_usage=request.wants_usage)
+        await stream.open()
+        return stream
 
     async def passthrough(
         self,
@@ -134,7 +160,33 @@ class Router:
         `document` is the parsed body where it is JSON; else `model` says who is asked (read from the form).
         `metadata` goes only into answers that are JSON objects. Raises Refusal.
         """
-        raise NotImplementedError
+        state = self.state
+        request = parse_other(document if document is not None else {"model": model})
+        walk = self._walk(state, request, caller, RECORD_KINDS.get(path, path.strip("/").partition("/")[0]))
+        errand = self._errand(state, walk, request, caller)
+        errand.path, errand.content_type = path, content_type
+        if document is None:
+            errand.document, errand.body = None, body
+        whole = await dispatch(walk, errand)
+        return Completion(whole.status, whole.with_metadata(walk), walk.record, whole.content_type)
+
+    def walk(self, facts: Facts, *, kind: str, caller: Caller = NOBODY) -> Walk:
+        """Decide for these facts and set out: for calls that are not ours to make (STT, TTS, sessions).
+
+        The facts' time, health and seed are filled in here. Use `walk.run(call)`, or `open`, `settle` and `finish` for
+        calls that go on after they began. Raises Refusal.
+        """
+        clock = self.clock
+        now_s = clock.now()
+        facts = replace(
+            facts,
+            health=self.health.snapshot(now_s),
+            now_s=now_s,
+            wall_s=clock.wall(),
+            seed=facts.seed or _fresh_id(clock),
+            forced_variant=facts.forced_variant or caller.forced_variant,
+        )
+        return self._set_out(self.state, facts, caller, kind)
 
     async def run(
         self, facts: Facts, call: Callable[[Try], Awaitable[T]], *, kind: str, caller: Caller = NOBODY
@@ -143,8 +195,97 @@ class Router:
 
         `call` makes one attempt and raises UpstreamFault when it fails. Raises Refusal (with record).
         """
-        raise NotImplementedError
+        walk = self.walk(facts, kind=kind, caller=caller)
+        value = await walk.run(call)
+        return value, walk.record
 
     async def aclose(self) -> None:
         """Release the upstreams."""
-        raise NotImplementedError
+        for upstream in self.state.upstreams.values():
+            await upstream.aclose()
+
+    def _facts(self, request: Request, caller: Caller, kind: str = "chat") -> Facts:
+        clock = self.clock
+        now_s = clock.now()
+        return Facts(
+            request.model,
+            caller.protocol,
+            request.user,
+            request.metadata,
+            request.messages,
+            caller.voice,
+            request.prompt_variables,
+            request.options,
+            request.needs,
+            self.health.snapshot(now_s),
+            now_s,
+            clock.wall(),
+            _fresh_id(clock),
+            caller.forced_variant,
+            kind=TARGET_KINDS.get(kind, "chat"),
+        )
+
+    @staticmethod
+    def _decided(state: State, facts: Facts) -> Decision:
+        try:
+            return state.table.decide(facts)
+        except RoutingRefusal as refused:
+            raise Refusal(
+                refused.status, refused.message, code=refused.code, param=refused.param, kind=refused.type
+            ) from None
+
+    def _walk(self, state: State, request: Request, caller: Caller, kind: str) -> Walk:
+        walk = self._set_out(state, self._facts(request, caller, kind), caller, kind)
+        if request.warnings:
+            walk.record.warnings += request.warnings
+        return walk
+
+    def _set_out(self, state: State, facts: Facts, caller: Caller, kind: str) -> Walk:
+        decision = self._decided(state, facts)
+        record = Record(facts.seed, decision, facts.now_s, facts.wall_s, caller.request_id, caller.key_id, kind)
+        stage = kind if kind in STAGES else "llm" if caller.protocol == "realtime" else None
+        return Walk(decision, facts, self._around, record, stage=stage)
+
+    def _errand(self, state: State, walk: Walk, request: Request, caller: Caller) -> Errand:
+        return Errand(
+            path=CHAT,
+            decision=walk.decision,
+            upstreams=state.upstreams,
+            clock=self.clock,
+            document=request.document,
+            headers=caller.headers,
+            credentials=request.credentials,
+        )
+
+
+def explained(decision: Decision) -> dict[str, Any]:
+    """A decision and its plan as JSON."""
+    return {
+        "decision": {
+            "router": decision.router,
+            "route_id": decision.route_id,
+            "variant_id": decision.variant_id,
+            "model": decision.model,
+            "sticky": decision.sticky,
+            "unit": decision.unit,
+            "bucket": decision.bucket,
+            "propensity": decision.propensity,
+            "reason": decision.reason.value,
+            "experiment": decision.experiment,
+            "conditions": [
+                {"route_id": one.route_id, "expression": one.expression, "matched": one.matched, "error": one.error}
+                for one in decision.conditions
+            ],
+        },
+        "plan": [
+            {"model": one.target.name, "provider": one.target.provider, "skipped": one.skipped}
+            for one in decision.plan.candidates
+        ],
+    }
+
+
+def _fresh_id(clock: Clock) -> str:
+    """A UUID (version 4) from the clock's chance: names the answer, and stands in for a missing unit."""
+    number = clock.bits(128) & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62)
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -187,6 +187,12 @@ def test_an_error_inside_a_200_follows_the_status_it_names(status, code, goes_on
     assert isinstance(step, Try) is goes_on
 
 
+def test_a_callers_own_key_that_fails_gives_way_to_the_configured_one():
+    own = ended(A, Outcome.UPSTREAM_AUTH, credential_type="byok")
+    assert tried(plan(A, B).next_step([own])) is A
+    assert tried(plan(A, B).next_step([own, ended(A, Outcome.UPSTREAM_AUTH)])) is B
+
+
 @st.composite
 def histories(draw):
     count = draw(st.integers(1, 5))

@@ -1,0 +1,237 @@
+"""One decided request as calls: builds each attempt's body, sends it, and judges a whole (JSON) answer.
+
+An empty success is a failure: HTML, malformed JSON, no choices or a choice without anything in it fall back.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+import orjson
+
+from policies import Attempt, Decision, Outcome, Target, Timeouts, Try
+
+from .clock import Clock
+from .splice import spliced, with_form_model
+from .upstreams.base import Call, Reply, Upstream, UpstreamFault
+from .verdict import failed, judged
+from .walk import Walk
+
+CHAT = "/chat/completions"
+NO_STREAM_OPTIONS = frozenset({"mistral"})  # providers known to refuse the field: their usage is not asked for
+_FINISHES = ("length", "content_filter", "tool_calls", "function_call")
+
+
+class _Choice(msgspec.Struct):
+    message: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+@dataclass(slots=True)
+class Errand:
+    """What is to be sent: the same for every attempt but for the target's name."""
+
+    path: str
+    decision: Decision
+    upstreams: Mapping[str, Upstream]
+    clock: Clock
+    document: Mapping[str, Any] | None = None  # parsed JSON, or
+    body: bytes = b""  # anything else, sent as it is
+    content_type: str = "application/json"
+    stream: bool = False
+    asks_usage: bool = False  # add stream_options.include_usage for our own books
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def credential_type(self, step: Try, attempts: Sequence[Attempt]) -> str:
+        """`byok` while the caller's own key for this target has not been tried."""
+        if step.target.provider not in self.credentials:
+            return "system"
+        tried = any(a.credential_type == "byok" and a.target.name == step.target.name for a in attempts)
+        return "system" if tried else "byok"
+
+    def call(self, step: Try, attempts: Sequence[Attempt], *, assistant: str | None = None) -> Call:
+        """The attempt as a call. `assistant`: text to be continued by the target (prefill)."""
+        target, timeouts = step.target, step.timeouts
+        if not self.stream:
+            timeouts = replace(
+                timeouts, first_token_s=timeouts.answer_s, idle_s=max(timeouts.idle_s, timeouts.answer_s)
+            )
+        byok = self.credentials and self.credential_type(step, attempts) == "byok"
+        credential = self.credentials[target.provider] if byok else None
+        if self.document is None:
+            multipart = self.content_type.lower().startswith("multipart/")
+            body = with_form_model(self.body, target.model) if multipart else self.body
+            return self._call(target, timeouts, body, None, credential)
+        document = self._document(target)
+        if assistant is not None:
+            document["messages"] = [*document["messages"], {"role": "assistant", "content": assistant}]
+        return self._call(target, timeouts, orjson.dumps(document), document, credential)
+
+    def _call(
+        self,
+        target: Target,
+        timeouts: Timeouts,
+        body: bytes,
+        document: Mapping[str, Any] | None,
+        credential: str | None,
+    ) -> Call:
+        return Call(
+            target, self.path, body, document, self.stream, timeouts, self.content_type, self.headers, credential
+        )
+
+    def _document(self, target: Target) -> dict[str, Any]:
+        own = self.document or {}
+        decision = self.decision
+        if decision.parameters:
+            document = {**decision.parameters, **own, "model": target.model}
+            if "max_completion_tokens" in own and "max_tokens" not in own:
+                document.pop("max_tokens", None)
+        else:
+            document = {**own, "model": target.model}
+        if decision.messages:
+            document["messages"] = [*decision.messages, *own.get("messages", ())]
+        if self.stream and self.asks_usage and target.provider not in NO_STREAM_OPTIONS:
+            document["stream_options"] = {**(own.get("stream_options") or {}), "include_usage": True}
+        return document
+
+    def upstream(self, target: Target) -> Upstream:
+        """Who speaks to the target."""
+        upstream = self.upstreams.get(target.provider)
+        if upstream is None:
+            raise UpstreamFault(Outcome.MODEL_NOT_FOUND, f"provider {target.provider!r} is not configured")
+        return upstream
+
+
+@dataclass(slots=True)
+class Whole:
+    """A provider's whole answer."""
+
+    body: bytes
+    content_type: str
+    usage: Mapping[str, Any] | None
+    target: Target
+    status: int = 200
+
+    def with_metadata(self, walk: Walk) -> bytes:
+        """The body with the record in it, where it is a JSON object."""
+        if not self.body.lstrip().startswith(b"{"):
+            return self.body
+        return spliced(self.body, walk.record.metadata(), self.target.name)
+
+
+async def dispatch(walk: Walk, errand: Errand) -> Whole:
+    """Walk the plan until a target answers whole. Raises Refusal; finishes the walk either way."""
+    walk.credential_type = errand.credential_type if errand.credentials else None
+
+    async def call(step: Try) -> Whole:
+        return await _ask(walk, errand, step)
+
+    try:
+        whole = await walk.open(call)
+        usage = whole.usage
+        walk.record.usage = usage
+        walk.settle(Outcome.SUCCESS, whole.status, tokens=completion_tokens(usage))
+        walk.stop_clock()
+    finally:
+        walk.finish()
+    return whole
+
+
+async def _ask(walk: Walk, errand: Errand, step: Try) -> Whole:
+    call = errand.call(step, walk.record.attempts)
+    upstream = errand.upstream(step.target)
+    reply: Reply | None = None
+    try:
+        async with asyncio.timeout(min(step.timeouts.answer_s, step.timeouts.total_s)):
+            reply = await upstream.send(call)
+            walk.first_token()
+            body = await reply.body()
+    except TimeoutError:
+        if reply is None:
+            raise UpstreamFault(Outcome.HEADER_TIMEOUT, f"no answer within {step.timeouts.answer_s:g} s") from None
+        raise UpstreamFault(
+            Outcome.IDLE_TIMEOUT, f"no whole answer within {step.timeouts.answer_s:g} s", status_code=reply.status
+        ) from None
+    except UpstreamFault as fault:
+        if reply is not None and fault.status_code is None:
+            fault.status_code = reply.status
+        raise
+    finally:
+        if reply is not None:
+            reply.close()
+    return judge(errand, step.target, reply, body)
+
+
+def judge(errand: Errand, target: Target, reply: Reply, body: bytes) -> Whole:
+    """The answer, or the fault it amounts to."""
+    status, content_type = reply.status, reply.headers.get("content-type", "application/json")
+    if not 200 <= status < 300:
+        raise failed(status, reply.headers, body, errand.clock.wall())
+    if errand.path != CHAT:
+        return _other(target, content_type, body, status)
+    try:
+        answer = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _malformed(content_type, status) from None
+    if answer.error is not None:
+        raise judged(200, {"error": answer.error})
+    if not answer.choices or not any(_says(choice) for choice in answer.choices):
+        raise UpstreamFault(Outcome.EMPTY_RESPONSE, "the answer is empty", status_code=status)
+    return Whole(body, "application/json", answer.usage, target, status)
+
+
+def _says(choice: _Choice) -> bool:
+    message = choice.message
+    if message is None:
+        return bool(choice.text)
+    return bool(
+        message.get("content")
+        or message.get("tool_calls")
+        or message.get("refusal")
+        or message.get("audio")
+        or message.get("function_call")
+        or message.get("reasoning_content")
+        or choice.finish_reason in _FINISHES
+    )
+
+
+def _other(target: Target, content_type: str, body: bytes, status: int) -> Whole:
+    """An answer of another endpoint: only what is plainly wrong is a fault."""
+    if content_type.startswith("text/html"):
+        raise _malformed(content_type, status)
+    if not content_type.startswith("application/json"):
+        return Whole(body, content_type, None, target, status)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _malformed(content_type, status) from None
+    if isinstance(document, dict) and document.get("error") is not None:
+        raise judged(200, document)
+    usage = document.get("usage") if isinstance(document, dict) else None
+    return Whole(body, content_type, usage if isinstance(usage, dict) else None, target, status)
+
+
+def _malformed(content_type: str, status: int) -> UpstreamFault:
+    kind = content_type.partition(";")[0][:50]
+    return UpstreamFault(
+        Outcome.MALFORMED_RESPONSE, f"the answer is not the JSON it should be ({kind})", status_code=status
+    )
+
+
+def completion_tokens(usage: Mapping[str, Any] | None) -> int | None:
+    """How many tokens were answered, where usage says so."""
+    tokens = usage.get("completion_tokens") if usage else None
+    return tokens if isinstance(tokens, int) else None

@@ -1,0 +1,165 @@
+"""What this process has lately seen of each target, and what each pool may still retry.
+
+The snapshot that goes into Facts is one mapping, shared until something changes: cool-downs change it at once, medians
+only now and then, since a decision does not need them to the call.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from policies import Attempt, Breaker, CooldownRule
+from policies.facts import TargetHealth
+
+WINDOW_CALLS = 64
+WINDOW_S = 300.0
+REFRESH_CALLS = 8  # medians are renewed after so many answers
+MIN_RETRIES = 3  # a pool may always retry so many at once
+
+
+@dataclass(slots=True)
+class Vitals:
+    """One target: its breaker and its last answers."""
+
+    breaker: Breaker
+    first_tokens: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
+    speeds: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
+    unseen: int = 0  # answers since the medians were renewed
+    in_flight: int = 0
+    latency_s: float | None = None
+    tokens_per_s: float | None = None
+
+    def refresh(self, now_s: float) -> None:
+        """Renew the medians over the window."""
+        self.unseen = 0
+        self.latency_s = _median(self.first_tokens, now_s)
+        self.tokens_per_s = _median(self.speeds, now_s)
+
+    def shown(self, now_s: float) -> TargetHealth:
+        """As a decision sees it."""
+        breaker = self.breaker
+        return TargetHealth(
+            latency_s=self.latency_s,
+            tokens_per_s=self.tokens_per_s,
+            rests_until_s=breaker.rests_until_s,
+            probing=breaker.probing,
+            share=breaker.share(now_s),
+        )
+
+
+class Health:
+    """The vitals of every target called so far."""
+
+    def __init__(self, rule: CooldownRule | None = None) -> None:
+        self._rule = rule or CooldownRule()
+        self._vitals: dict[str, Vitals] = {}
+        self._snapshot: Mapping[str, TargetHealth] = {}
+        self._changed: set[str] = set()
+        self._rising: set[str] = set()  # in slow start: their share changes with time
+
+    def begin(self, name: str, now_s: float) -> None:
+        """A call goes out to the target of that name."""
+        vitals = self._vitals.get(name)
+        if vitals is None:
+            vitals = self._vitals[name] = Vitals(Breaker(self._rule))
+        vitals.in_flight += 1
+        breaker = vitals.breaker
+        if breaker.half_open:
+            breaker.begin(now_s)
+            self._changed.add(name)
+
+    def proved(self, name: str, now_s: float) -> None:
+        """The target has begun to answer."""
+        breaker = self._vitals[name].breaker
+        if breaker.half_open:
+            self._rising.add(name)
+            self._changed.add(name)
+        breaker.proved(now_s)
+
+    def end(self, attempt: Attempt, *, jitter: float = 0.5, tokens: int | None = None) -> None:
+        """The call ended. `tokens` is what it answered, where that is known."""
+        name, now_s = attempt.target.name, attempt.ended_s
+        vitals = self._vitals[name]
+        vitals.in_flight -= 1
+        breaker, rule = vitals.breaker, attempt.rule
+        if attempt.credential_type == "byok" and rule.rest_s > 0:
+            return  # somebody's own key or quota: it says nothing about the target
+        before = (breaker.rests_until_s, breaker.half_open)
+        breaker.record_rule(rule, attempt.outcome, now_s, jitter=jitter, retry_after_s=attempt.retry_after_s)
+        if before != (breaker.rests_until_s, breaker.half_open) or breaker.half_open:
+            self._changed.add(name)
+            if before[1] and not breaker.half_open:
+                self._rising.add(name)
+        if attempt.first_token_s is not None:
+            self._measure(vitals, attempt, tokens)
+            if vitals.unseen >= REFRESH_CALLS or vitals.latency_s is None:
+                vitals.refresh(now_s)
+                self._changed.add(name)
+
+    def snapshot(self, now_s: float) -> Mapping[str, TargetHealth]:
+        """All targets by name; the same mapping until something changes. Never altered afterwards."""
+        if self._rising:
+            self._changed |= self._rising
+            self._rising = {name for name in self._rising if self._vitals[name].breaker.share(now_s) < 1.0}
+        if self._changed:
+            renewed = {name: self._vitals[name].shown(now_s) for name in self._changed}
+            self._snapshot = {**self._snapshot, **renewed}
+            self._changed = set()
+        return self._snapshot
+
+    def in_flight(self) -> dict[str, int]:
+        """Calls under way, by target name."""
+        return {name: vitals.in_flight for name, vitals in self._vitals.items()}
+
+    @staticmethod
+    def _measure(vitals: Vitals, attempt: Attempt, tokens: int | None) -> None:
+        first_s = attempt.first_token_s or 0.0
+        vitals.unseen += 1
+        vitals.first_tokens.append((attempt.ended_s, first_s - attempt.started_s))
+        spoken_s = attempt.ended_s - first_s
+        if tokens and attempt.success and spoken_s > 0.001:
+            vitals.speeds.append((attempt.ended_s, tokens / spoken_s))
+
+
+class Budgets:
+    """Retries each pool may have under way: at least three, else a share of what is in flight.
+
+    A pool without requests in flight is forgotten, so that names given by clients cannot pile up.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[str, list[int]] = {}  # requests, retries in flight
+
+    def enter(self, pool: str) -> None:
+        """A request begins."""
+        counts = self._pools.get(pool)
+        if counts is None:
+            self._pools[pool] = [1, 0]
+        else:
+            counts[0] += 1
+
+    def leave(self, pool: str, *, retries: int) -> None:
+        """A request ended which had so many retries."""
+        counts = self._pools[pool]
+        counts[0] -= 1
+        counts[1] -= retries
+        if counts[0] <= 0:
+            del self._pools[pool]
+
+    def retry(self, pool: str) -> None:
+        """A request of the pool makes another attempt."""
+        self._pools[pool][1] += 1
+
+    def left(self, pool: str, share: float) -> int:
+        """How many more retries the pool may have under way."""
+        requests, retries = self._pools[pool]
+        return max(MIN_RETRIES, int(share * requests)) - retries
+
+    def __len__(self) -> int:
+        return len(self._pools)
+
+
+def _median(samples: deque[tuple[float, float]], now_s: float) -> float | None:
+    recent = [value for at_s, value in samples if now_s - at_s <= WINDOW_S]
+    return median(recent) if recent else None

@@ -1,0 +1,62 @@
+"""Putting our fields into a provider's JSON without reading it again: cut at the closing brace, and the model's name.
+
+A provider's own top-level `metadata` is kept away; then, and wherever cutting would be unsafe, the JSON is parsed after
+all.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_FORM_MODEL = re.compile(rb'(name="?model"?[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)[^\r\n]*')
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+
+
+def spliced(
+    body: bytes, metadata: Mapping[str, Any], model: str | None = None, *, without_usage: bool = False
+) -> bytes:
+    """A JSON object's bytes with our `metadata` (and the top-level `model`, if given). `body` must be an object."""
+    if b'"metadata"' in body or (without_usage and b'"usage"' in body):
+        return _parsed(body, metadata, model, without_usage=without_usage)
+    if model is not None:
+        places = _MODEL.findall(body)
+        if len(places) > 1:
+            return _parsed(body, metadata, model, without_usage=without_usage)
+        if places:
+            body = body.replace(places[0], named(model))
+    end = body.rstrip()
+    inside = end[:-1].rstrip()
+    comma = b"" if inside.endswith(b"{") else b","
+    return b'%b%b"metadata":%b}' % (inside, comma, orjson.dumps(metadata))
+
+
+def named(model: str) -> bytes:
+    """The member `"model":"..."`."""
+    return b'"model":' + orjson.dumps(model)
+
+
+def model_in(payload: bytes) -> bytes | None:
+    """The bytes of the first `"model":"..."` member, or None."""
+    found = _MODEL.search(payload)
+    return found.group() if found else None
+
+
+def with_form_model(body: bytes, model: str) -> bytes:
+    """A multipart form whose `model` field says `model`."""
+    return _FORM_MODEL.sub(lambda found: found[1] + model.encode(), body, count=1)
+
+
+def _parsed(body: bytes, metadata: Mapping[str, Any], model: str | None, *, without_usage: bool) -> bytes:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body  # stricter than the reader that let it pass: it goes on as it is
+    document.pop("metadata", None)
+    if without_usage:
+        document.pop("usage", None)
+    if model is not None and "model" in document:
+        document["model"] = model
+    document["metadata"] = metadata
+    return orjson.dumps(document)

@@ -1,0 +1,213 @@
+"""The one walk over a plan: every kind of call (JSON, stream, speech) asks here for its next step and reports here.
+
+`open` walks until a call gets through and leaves that attempt open, `settle` ends it, `finish` ends the request.
+Attempts, health, retry budget and observers are kept in step in this room and nowhere else.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, StopReason, Try
+
+from .clock import Clock
+from .ending import refusal
+from .health import Budgets, Health
+from .observers import Observer
+from .record import Record
+from .upstreams.base import UpstreamFault
+
+T = TypeVar("T")
+CANCELLED = ErrorDetail("the client hung up", "cancelled", Outcome.CANCELLED_BY_CLIENT.value)
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all walks of one router share."""
+
+    clock: Clock = field(default_factory=Clock)
+    health: Health = field(default_factory=Health)
+    budgets: Budgets = field(default_factory=Budgets)
+    observers: list[Observer] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Open:
+    """The attempt under way."""
+
+    step: Try
+    started_s: float
+    credential_type: str
+    first_token_s: float | None = None
+    committed: bool = False
+
+
+class Walk:
+    """One request on its way through its plan. Used by one task; `finish` must be called in the end."""
+
+    __slots__ = (
+        "_around",
+        "_exposed",
+        "_finished",
+        "_open",
+        "_pool",
+        "_stage",
+        "credential_type",
+        "decision",
+        "facts",
+        "record",
+    )
+
+    def __init__(
+        self, decision: Decision, facts: Facts, around: Surroundings, record: Record, *, stage: str | None = None
+    ) -> None:
+        self.decision = decision
+        self.facts = facts
+        self.record = record
+        self.credential_type: Callable[[Try, Sequence[Attempt]], str] | None = None
+        self._around = around
+        self._stage = stage
+        self._open: _Open | None = None
+        self._finished = False
+        self._exposed = False
+        self._pool = decision.router or decision.requested
+        around.budgets.enter(self._pool)
+        for observer in around.observers:
+            observer.on_decision(decision, facts)
+
+    @property
+    def now_s(self) -> float:
+        """The clock of the attempts."""
+        return self._around.clock.now()
+
+    @property
+    def deadline_s(self) -> float:
+        """When the request must be over, on the same clock."""
+        plan = self.decision.plan
+        return plan.started_s + plan.limits.timeouts.total_s
+
+    def next(self) -> Try | Stop:
+        """The plan's next step after what has been tried."""
+        plan, attempts = self.decision.plan, self.record.attempts
+        if not attempts:
+            return plan.next_step(attempts)
+        left = self._around.budgets.left(self._pool, plan.limits.retry_budget)
+        return plan.next_step(attempts, retries_left=left, jitter=self._around.clock.chance())
+
+    async def open(self, call: Callable[[Try], Awaitable[T]]) -> T:
+        """Try target after target until a call returns; its attempt stays open: `settle` it.
+
+        `call` raises UpstreamFault when it fails. Raises Refusal when the plan is spent. Being cancelled is recorded.
+        """
+        while isinstance(step := self.next(), Try):
+            if step.wait_s > 0.0:
+                await self._around.clock.sleep(step.wait_s)
+            self.begin(step)
+            try:
+                return await call(step)
+            except UpstreamFault as fault:
+                self.fail(fault)
+            except asyncio.CancelledError:
+                self.settle(Outcome.CANCELLED_BY_CLIENT, error=CANCELLED)
+                raise
+            except BaseException:
+                self.settle(Outcome.OTHER, error=ErrorDetail("the router failed on this attempt", "server_error"))
+                raise
+        raise refusal(self.record, self.decision.plan, step)
+
+    async def run(self, call: Callable[[Try], Awaitable[T]]) -> T:
+        """`open` for calls that are over when they return: settles the attempt as a success, finishes the request."""
+        try:
+            value = await self.open(call)
+            self.settle(Outcome.SUCCESS)
+        finally:
+            self.finish()
+        return value
+
+    def begin(self, step: Try) -> None:
+        """A call goes out."""
+        around, attempts = self._around, self.record.attempts
+        now_s = around.clock.now()
+        if attempts:
+            around.budgets.retry(self._pool)
+        credential = "system" if self.credential_type is None else self.credential_type(step, attempts)
+        self._open = _Open(step, now_s, credential)
+        around.health.begin(step.target.name, now_s)
+        if not self._exposed and self.decision.router is not None:
+            self._exposed = True
+            for observer in around.observers:
+                observer.on_exposure(self.decision, self.facts)
+
+    def first_token(self, *, committed: bool = False) -> None:
+        """The open attempt has begun to answer; `committed`: the client is handed it now."""
+        attempt = self._open
+        if attempt is not None and attempt.first_token_s is None:
+            attempt.first_token_s = self.now_s
+            attempt.committed = committed
+            self._around.health.proved(attempt.step.target.name, attempt.first_token_s)
+
+    def fail(self, fault: UpstreamFault) -> None:
+        """The open attempt failed."""
+        self.settle(fault.outcome, fault.status_code, error=fault.error, retry_after_s=fault.retry_after_s)
+
+    def settle(
+        self,
+        outcome: Outcome,
+        status_code: int | None = None,
+        *,
+        error: ErrorDetail | None = None,
+        retry_after_s: float | None = None,
+        tokens: int | None = None,
+    ) -> None:
+        """End the open attempt. Without one, nothing happens."""
+        ended, self._open = self._open, None
+        if ended is None:
+            return
+        attempt = Attempt(
+            ended.step.target,
+            outcome,
+            ended.started_s,
+            self.now_s,
+            ended.first_token_s,
+            200 if status_code is None and outcome is Outcome.SUCCESS else status_code,
+            error,
+            retry_after_s,
+            ended.committed,
+            ended.credential_type,
+            self._stage,
+        )
+        around = self._around
+        self.record.attempts.append(attempt)
+        around.health.end(attempt, jitter=around.clock.chance(), tokens=tokens)
+        for observer in around.observers:
+            observer.on_attempt(attempt, self.decision)
+
+    def stop_clock(self) -> None:
+        """The answer is complete: its total time is known from here on."""
+        self.record.ended_s = self.now_s
+
+    def finish(self, status: int | None = None) -> None:
+        """The request is over, with this HTTP status (default: what its attempts say). May be repeated."""
+        if self._finished:
+            return
+        self._finished = True
+        if self._open is not None:
+            self.settle(Outcome.CANCELLED_BY_CLIENT, error=CANCELLED)
+        record = self.record
+        attempts = record.attempts
+        last = attempts[-1] if attempts else None
+        if record.ended_s is None:
+            record.ended_s = self.now_s
+        record.outcome = last.outcome if last else Outcome.CANCELLED_BY_CLIENT
+        record.status = status if status is not None else self._status(last)
+        self._around.budgets.leave(self._pool, retries=max(0, len(attempts) - 1))
+        for observer in self._around.observers:
+            observer.on_finish(record)
+
+    def _status(self, last: Attempt | None) -> int:
+        if last is None or last.outcome is Outcome.CANCELLED_BY_CLIENT:
+            return 499
+        if last.success:
+            return 200
+        return refusal(self.record, self.decision.plan, Stop(StopReason.FINAL)).status
