@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from policies import PolicyError
 from router.config import ConfigError, RouterFile
 from router.config.inworld import camel, from_inworld, snake, to_inworld
 
@@ -42,7 +43,7 @@ class Shelf(Protocol):
         ...
 
     def put(self, router: RouterFile) -> None:
-        """Take over a router. Raises ConfigError (bad CEL, unknown target); then nothing has changed."""
+        """Take over a router. Raises ConfigError or PolicyError (weights, CEL); then nothing has changed."""
         ...
 
     def remove(self, name: str) -> None:
@@ -51,7 +52,7 @@ class Shelf(Protocol):
 
 
 class MemoryShelf:
-    """A shelf in this process. `apply` makes a whole set of routers effective or raises ConfigError."""
+    """A shelf in this process. `apply` makes a whole set of routers effective or raises as `Shelf.put`."""
 
     def __init__(self, routers: Mapping[str, RouterFile], apply: Callable[[Mapping[str, RouterFile]], None]) -> None:
         self._routers = dict(routers)
@@ -62,7 +63,7 @@ class MemoryShelf:
         return self._routers
 
     def put(self, router: RouterFile) -> None:
-        """Take over a router, or raise ConfigError and change nothing."""
+        """Take over a router, or raise and change nothing."""
         changed = {**self._routers, router.router: router}
         self._apply(changed)
         self._routers = changed
@@ -169,6 +170,9 @@ class Routers:
             )
             code = "invalid_cel" if first.path.endswith("when") else "invalid_router"
             raise refused(400, text, code=code, param=first.path or None) from None
+        except PolicyError as error:
+            code = "invalid_cel" if "when" in error.path else "invalid_router"
+            raise refused(400, str(error), code=code, param=error.place or None) from None
 
     def _operation(self, router: str) -> JsonObject:
         name = f"operations/{router}-{os.urandom(8).hex()}"

@@ -12,7 +12,7 @@ from .auth import Authenticator, Principal
 from .exchange import Exchange
 from .faults import refused
 from .limits import Allowance, Limiter, Permit, Quota
-from .wire import PASSED_ON, cost_of, tokens_of
+from .wire import PASSED_ON, cost_of, total_tokens
 
 MEBIBYTE = 1024 * 1024
 WITHOUT_LIMIT = Allowance()
@@ -98,7 +98,7 @@ class Site:
 def settle(permit: Permit, record: Record | None) -> None:
     """Book what a request really used: nothing without an answer, the estimate when an answer was cut short."""
     if record is not None and record.served is not None:
-        permit.settle(tokens=tokens_of(record), cost_usd=cost_of(record))
+        permit.settle(tokens=total_tokens(record), cost_usd=cost_of(record))
     elif record is None or not any(attempt.committed for attempt in record.attempts):
         permit.settle(tokens=0, cost_usd=0.0)
     else:

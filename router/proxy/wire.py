@@ -2,7 +2,7 @@
 
 import time
 
-from policies import Attempt
+from router.cost import cost_usd, tokens_of
 from router.record import Record
 
 from .exchange import Header, encode_headers
@@ -43,31 +43,22 @@ def summary(record: Record, *, started_s: float) -> list[Header]:
     if last is not None:
         headers["x-rr-model"] = last.target.name
         headers["x-rr-provider"] = last.target.provider
-    cost_usd = cost_of(record)
-    if cost_usd is not None:
-        headers["x-rr-cost-usd"] = f"{cost_usd:.9f}".rstrip("0").rstrip(".")
+    cost = cost_of(record)
+    if cost is not None:
+        headers["x-rr-cost-usd"] = f"{cost:.9f}".rstrip("0").rstrip(".")
     return encode_headers(headers)
 
 
-def tokens_of(record: Record) -> int | None:
+def total_tokens(record: Record) -> int | None:
     """Tokens used in all, when the provider said so."""
-    usage = record.usage or {}
-    total = usage.get("total_tokens")
-    return total if isinstance(total, int) else None
+    tokens = tokens_of(record.usage)
+    return tokens.input + tokens.output if tokens is not None else None
 
 
 def cost_of(record: Record) -> float | None:
     """List price of the answer in US dollars; None without a price or a usage."""
-    served: Attempt | None = record.served
-    usage = record.usage
-    if served is None or served.target.prices is None or usage is None:
-        return None
-    prompt = usage.get("prompt_tokens", usage.get("input_tokens", 0))
-    written = usage.get("completion_tokens", usage.get("output_tokens", 0))
-    if not isinstance(prompt, int) or not isinstance(written, int):
-        return None
-    prices = served.target.prices
-    return prompt * prices.input_usd + written * prices.output_usd
+    served = record.served
+    return cost_usd(served.target.prices, tokens_of(record.usage)) if served is not None else None
 
 
 def permit_headers(permit: Permit) -> list[Header]:
