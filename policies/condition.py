@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from .cel_engine import CelBindings, CelEngine, EngineError
 from .cel_tree import Node, free_variables
-from .guard import Guard, guard_of
+from .guard import Guard, guards_of
 
 TYPE_NAMES = frozenset(
     {"bool", "bytes", "double", "google", "int", "list", "map", "null_type", "string", "type", "uint"}
@@ -56,9 +56,12 @@ class Engine(Protocol):
 
 
 class Condition:
-    """One compiled expression. Equal when the expression is equal; never changes."""
+    """One compiled expression. Equal when the expression is equal; never changes.
 
-    __slots__ = ("_program", "_references", "always", "expression", "guard")
+    `guards` must all hold for a match; `guarded` says that they are the whole condition. `always`: the literal `true`.
+    """
+
+    __slots__ = ("_program", "_references", "always", "expression", "guarded", "guards")
 
     def __init__(self, expression: str, engine: Engine | None = None) -> None:
         engine = engine or CelEngine()
@@ -69,7 +72,8 @@ class Condition:
         except EngineError as error:
             raise _located(str(error), expression) from None
         self.expression = expression
-        self.guard: Guard | None = guard_of(tree)
+        self.guards: tuple[Guard, ...]
+        self.guards, self.guarded = guards_of(tree)
         self.always = getattr(tree, "value", None) is True
 
     def references(self) -> frozenset[str]:

@@ -15,22 +15,21 @@ COOLING = "cooling down"
 PROBED = "cooling down, probe under way"
 NO_NEEDS = Needs()
 
-Named = tuple[str, Candidate]
+Candidates = tuple[Candidate, ...]
 
 
-def fit(lineup: Sequence[Named], facts: Facts) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """The candidates with reasons for those who are left out, and warnings."""
-    resting = {
-        name: PROBED if health.rests_until_s <= facts.now_s else COOLING
-        for name, health in facts.health.items()
-        if health.probing or health.rests_until_s > facts.now_s
-    }
+def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candidates, tuple[str, ...]]:
+    """The candidates with reasons for those who are left out, and warnings. `names` are those of the lineup."""
     warnings: tuple[str, ...] = ()
     if facts.needs != NO_NEEDS:
         lineup, warnings = _able(lineup, facts.needs)
-    if resting:
-        lineup = _awake(lineup, resting, facts)
-    return tuple(candidate for _, candidate in lineup), warnings
+    now_s = facts.now_s
+    resting = {
+        name: PROBED if health.rests_until_s <= now_s else COOLING
+        for name, health in facts.health.items()
+        if health.rests_until_s > now_s or health.probing
+    }
+    return _awake(names, lineup, resting, facts) if resting else lineup, warnings
 
 
 def lacking(target: Target, needs: Needs) -> str | None:
@@ -46,24 +45,27 @@ def lacking(target: Target, needs: Needs) -> str | None:
     return None
 
 
-def _able(lineup: Sequence[Named], needs: Needs) -> tuple[Sequence[Named], tuple[str, ...]]:
-    judged = [
-        (name, replace(candidate, skipped=candidate.skipped or lacking(candidate.target, needs)))
-        for name, candidate in lineup
-    ]
-    if any(candidate.skipped is None for _, candidate in judged):
+def _able(lineup: Candidates, needs: Needs) -> tuple[Candidates, tuple[str, ...]]:
+    judged = tuple(
+        candidate if reason is None else replace(candidate, skipped=reason)
+        for candidate in lineup
+        for reason in [candidate.skipped or lacking(candidate.target, needs)]
+    )
+    if any(candidate.skipped is None for candidate in judged):
         return judged, ()
-    reasons = [f"{name} {candidate.skipped}" for name, candidate in judged[:3]]
-    return lineup, (f"no target is known to meet the needs of the request: {'; '.join(reasons)}",)
+    reasons = [f"{candidate.target.name}: {candidate.skipped}" for candidate in judged[:3]]
+    return lineup, (f"no target is known to meet the needs of the request ({'; '.join(reasons)})",)
 
 
-def _awake(lineup: Sequence[Named], resting: dict[str, str], facts: Facts) -> Sequence[Named]:
-    usable = [name for name, candidate in lineup if candidate.skipped is None]
+def _awake(names: Sequence[str], lineup: Candidates, resting: dict[str, str], facts: Facts) -> Candidates:
+    usable = [name for name, candidate in zip(names, lineup, strict=True) if candidate.skipped is None]
     asleep = [name for name in usable if name in resting]
-    spared = min(asleep, key=lambda name: facts.health[name].rests_until_s) if asleep and asleep == usable else None
-    return [
-        (name, replace(candidate, skipped=resting[name]))
+    if not asleep:
+        return lineup
+    spared = min(asleep, key=lambda name: facts.health[name].rests_until_s) if asleep == usable else None
+    return tuple(
+        replace(candidate, skipped=resting[name])
         if candidate.skipped is None and name in resting and name != spared
-        else (name, candidate)
-        for name, candidate in lineup
-    ]
+        else candidate
+        for name, candidate in zip(names, lineup, strict=True)
+    )

@@ -1,10 +1,12 @@
-"""A necessary test of a condition that needs no engine: most conditions compare a variable with words.
+"""Necessary tests of a condition that need no engine: most conditions compare a variable with a word or a number.
 
-`tier == "premium" && turns > 3` cannot hold unless `tier` is "premium". A table of such guards finds the few routes
-worth evaluating among hundreds. A guard is exact in one direction only: what it turns away does not match.
+`tier == "premium" && turns > 3` cannot hold unless `tier` is "premium" and `turns` is above 3. Tables of such guards
+find the few routes worth evaluating among hundreds. What a guard turns away does not match; what passes every guard of
+a condition that consists of nothing else does.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from .cel_tree import Call, Constant, Identifier, Node, Select, Sequence
@@ -16,36 +18,77 @@ MISSING = object()
 VOICE = "voice."
 
 
+class Test(StrEnum):
+    """What is asked of a variable."""
+
+    IS = "is"  # one of the words
+    IS_NOT = "is not"  # none of the words
+    ABOVE = ">"  # the one word, a number
+    AT_LEAST = ">="
+    BELOW = "<"
+    AT_MOST = "<="
+
+
+COMPARISONS = {"_>_": Test.ABOVE, "_>=_": Test.AT_LEAST, "_<_": Test.BELOW, "_<=_": Test.AT_MOST}
+TURNED = {
+    Test.ABOVE: Test.BELOW,
+    Test.AT_LEAST: Test.AT_MOST,
+    Test.BELOW: Test.ABOVE,
+    Test.AT_MOST: Test.AT_LEAST,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The variable (`tier`, `voice.emotion`) must equal one of `words`."""
+    """A test of one variable (`tier`, `voice.emotion`)."""
 
     variable: str
+    test: Test
     words: tuple[Word, ...]
 
 
-def guard_of(node: Node) -> Guard | None:
-    """The first guard found among what must hold, or None."""
+def guards_of(node: Node) -> tuple[tuple[Guard, ...], bool]:
+    """The guards among what must hold, and whether they say all that the condition says."""
+    if isinstance(node, Call) and node.function == "_&&_":
+        (left, left_all), (right, right_all) = map(guards_of, node.arguments)
+        return left + right, left_all and right_all
+    guard = _guard_of(node)
+    return ((guard,), True) if guard else ((), False)
+
+
+def _guard_of(node: Node) -> Guard | None:
     match node:
-        case Call("_&&_", (left, right)):
-            return guard_of(left) or guard_of(right)
         case Call("_||_", (left, right)):
-            one, other = guard_of(left), guard_of(right)
-            if one is None or other is None or one.variable != other.variable:
-                return None
-            return Guard(one.variable, one.words + other.words)
-        case Call("_==_", (Constant() as constant, other_side)) | Call("_==_", (other_side, Constant() as constant)):
-            return _guard(other_side, (constant,))
+            return _either(_guard_of(left), _guard_of(right))
+        case Call("!_", (Call("@in", (needle, Sequence(parts))),)):
+            return _guard(needle, Test.IS_NOT, parts)
         case Call("@in", (needle, Sequence(parts))):
-            return _guard(needle, parts)
+            return _guard(needle, Test.IS, parts)
+        case Call("_==_" | "_!=_" as function, (left, right)):
+            test = Test.IS if function == "_==_" else Test.IS_NOT
+            return _guard(left, test, (right,)) or _guard(right, test, (left,))
+        case Call(function, (left, right)) if function in COMPARISONS:
+            test = COMPARISONS[function]
+            return _compared(left, test, right) or _compared(right, TURNED[test], left)
         case _:
             return None
 
 
-def _guard(subject: Node, literals: tuple[Node, ...]) -> Guard | None:
+def _either(one: Guard | None, other: Guard | None) -> Guard | None:
+    if one is None or other is None or one.variable != other.variable or {one.test, other.test} != {Test.IS}:
+        return None
+    return Guard(one.variable, Test.IS, one.words + other.words)
+
+
+def _compared(subject: Node, test: Test, literal: Node) -> Guard | None:
+    number = isinstance(literal, Constant) and kind_of(literal.value) == "number"
+    return _guard(subject, test, (literal,)) if number else None
+
+
+def _guard(subject: Node, test: Test, literals: tuple[Node, ...]) -> Guard | None:
     words = tuple(part.value for part in literals if isinstance(part, Constant) and part.value is not None)
     variable = _variable(subject)
-    return Guard(variable, words) if variable is not None and len(words) == len(literals) else None
+    return Guard(variable, test, words) if variable is not None and len(words) == len(literals) else None
 
 
 def _variable(node: Node) -> str | None:

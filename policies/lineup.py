@@ -4,10 +4,9 @@ Order: the model (several targets if it is `auto` or a bare name), the variant's
 there is a `sort`), the router's `fallbacks`, the request's own `models`. Whoever is met twice counts once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
 
 from .aliases import Aliases
 from .facts import RoutingOptions, TargetHealth
@@ -21,36 +20,38 @@ from .targets import Targets
 IGNORED = "ignored"
 NOBODY = "no configured provider"
 
+Segment = Ranking | tuple[Candidate, ...]
 
-@dataclass(frozen=True)
+
 class Lineup:
     """Segments of the lineup, each ranked by itself; `order` puts them together."""
 
-    segments: tuple[Ranking | tuple[Candidate, ...], ...]
-    ignored: frozenset[str] = frozenset()  # names of targets
-    warnings: tuple[str, ...] = ()
+    __slots__ = ("_candidates", "_fixed", "_segments", "warnings")
 
-    @cached_property
-    def _fixed(self) -> tuple[tuple[str, Candidate], ...] | None:
-        measured = any(isinstance(segment, Ranking) and segment.measured for segment in self.segments)
-        return None if measured else self._joined({})
+    def __init__(self, segments: Sequence[Segment], ignored: Collection[str], warnings: tuple[str, ...]) -> None:
+        self._segments = tuple(segments)
+        self._candidates: dict[str, Candidate] = {}
+        for segment in segments:
+            found = segment if isinstance(segment, tuple) else map(Candidate, segment.targets)
+            for candidate in found:
+                name = candidate.target.name
+                self._candidates[name] = replace(candidate, skipped=IGNORED) if name in ignored else candidate
+        self.warnings = warnings
+        measured = any(isinstance(segment, Ranking) and segment.measured for segment in segments)
+        self._fixed = None if measured else self._joined({})
 
-    def order(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, Candidate], ...]:
-        """Candidates with their names, each once, best first."""
+    def order(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, ...], tuple[Candidate, ...]]:
+        """Names and candidates, each once, best first."""
         return self._joined(health) if self._fixed is None else self._fixed
 
-    def _joined(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, Candidate], ...]:
-        found: dict[str, Candidate] = {}
-        for segment in self.segments:
+    def _joined(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, ...], tuple[Candidate, ...]]:
+        names: dict[str, None] = {}
+        for segment in self._segments:
             if isinstance(segment, Ranking):
-                for target in segment.order(health):
-                    name = target.name
-                    if name not in found:
-                        found[name] = Candidate(target, IGNORED if name in self.ignored else None)
+                names.update(dict.fromkeys(segment.order(health)))
             else:
-                for candidate in segment:
-                    found.setdefault(candidate.target.name, candidate)
-        return tuple(found.items())
+                names.update((candidate.target.name, None) for candidate in segment)
+        return tuple(names), tuple([self._candidates[name] for name in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Caster:
     def cast(self, choice: ModelChoice, *, kind: str, shared: Sequence[str] = (), extra: Sequence[str] = ()) -> Lineup:
         """The lineup of a choice, then the router's `shared` fallbacks, then the request's `extra` ones."""
         warnings: list[str] = []
-        segments: list[Ranking | tuple[Candidate, ...]] = []
+        segments: list[Segment] = []
         models = choice.models
         if choice.model == "auto":
             segments.append(Ranking(self._pool(choice, kind, warnings), choice.sort or AUTO_SORT))
@@ -76,7 +77,7 @@ class Caster:
         for entry in shared:
             segments.extend(self._entry(entry, choice, kind, warnings))
         segments.extend(self._listed(extra, choice, kind, warnings))
-        return Lineup(tuple(segments), self._ignored(choice.ignore, segments), tuple(dict.fromkeys(warnings)))
+        return Lineup(segments, self._ignored(choice.ignore, segments), tuple(dict.fromkeys(warnings)))
 
     @property
     def once(self) -> "Caster":
@@ -90,9 +91,7 @@ class Caster:
             return (hosted,)
         return self.targets.offering(model)
 
-    def _entry(
-        self, entry: str, choice: ModelChoice, kind: str, warnings: list[str]
-    ) -> list[Ranking | tuple[Candidate, ...]]:
+    def _entry(self, entry: str, choice: ModelChoice, kind: str, warnings: list[str]) -> list[Segment]:
         if entry == "auto":
             return [Ranking(self.targets.pool(kind), choice.sort or AUTO_SORT)]
         named = self.targets.named(entry)
@@ -110,9 +109,7 @@ class Caster:
         provider, slash, model = entry.partition("/")
         return [(Candidate(Target(provider, model), skipped="not configured"),)] if slash else []
 
-    def _listed(
-        self, entries: Sequence[str], choice: ModelChoice, kind: str, warnings: list[str]
-    ) -> list[Ranking | tuple[Candidate, ...]]:
+    def _listed(self, entries: Sequence[str], choice: ModelChoice, kind: str, warnings: list[str]) -> list[Segment]:
         """The entries as listed, or with a `sort` all of them ranked together, those nobody serves last."""
         segments = [segment for entry in entries for segment in self._entry(entry, choice, kind, warnings)]
         if not choice.sort:
@@ -120,7 +117,7 @@ class Caster:
         together = [target for segment in segments if isinstance(segment, Ranking) for target in segment.targets]
         return [Ranking(together, choice.sort), *(segment for segment in segments if isinstance(segment, tuple))]
 
-    def _providers(self, several: Sequence[Target], choice: ModelChoice) -> list[Ranking | tuple[Candidate, ...]]:
+    def _providers(self, several: Sequence[Target], choice: ModelChoice) -> list[Segment]:
         """Who offers a bare model: those of `provider.order` first, the others by `sort`, else by latency."""
         order = [provider for provider in map(self.targets.provider, choice.provider_order) if provider]
         preferred = [target for provider in order for target in several if target.provider == provider]
@@ -145,7 +142,7 @@ class Caster:
             pool = tuple(found.values())
         return tuple(target for target in pool if not self._is_ignored(target, choice.ignore))
 
-    def _ignored(self, entries: Sequence[str], segments: Iterable[Ranking | tuple[Candidate, ...]]) -> frozenset[str]:
+    def _ignored(self, entries: Sequence[str], segments: Iterable[Segment]) -> frozenset[str]:
         every = (target for segment in segments if isinstance(segment, Ranking) for target in segment.targets)
         return frozenset(target.name for target in every if self._is_ignored(target, entries))
 
@@ -158,7 +155,7 @@ class First(Ranking):
 
     __slots__ = ()
 
-    def order(self, health: Mapping[str, TargetHealth]) -> tuple[Target, ...]:
+    def order(self, health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
         """The best target alone."""
         return super().order(health)[:1]
 

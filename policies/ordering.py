@@ -44,52 +44,52 @@ def blended_usd(target: Target) -> float | None:
     return None if target.prices is None else (3 * target.prices.input_usd + target.prices.output_usd) / 4
 
 
-def measure(metric: SortMetric, target: Target, health: TargetHealth | None) -> float | None:
-    """What is known about a target in one respect."""
-    if metric is SortMetric.PRICE:
-        return blended_usd(target)
-    if metric is SortMetric.LATENCY:
-        return health.latency_s if health else None
-    if metric is SortMetric.THROUGHPUT:
-        return health.tokens_per_s if health else None
-    return target.scores.get(metric.value)
+def known(metric: SortMetric, target: Target) -> float | None:
+    """What the catalogue knows about a target in one respect; of latency and throughput it knows nothing."""
+    return blended_usd(target) if metric is SortMetric.PRICE else target.scores.get(metric.value)
 
 
 class Ranking:
     """A pool with its criteria, ranked as far as that is possible before anything is measured."""
 
-    __slots__ = ("_criteria", "_positions", "_static", "targets")
+    __slots__ = ("_criteria", "_names", "_positions", "_static", "measured", "targets")
 
     def __init__(self, targets: Sequence[Target], sort: Iterable[str]) -> None:
         self._criteria = tuple(found for found in map(criterion, sort) if found is not None)
-        keys = {target.name: self._key(target, None) for target in targets}
+        keys = {target.name: self._key(target) for target in targets}
         self.targets = tuple(sorted(targets, key=lambda target: keys[target.name]))
-        self._static = tuple(keys[target.name] for target in self.targets)
-        self._positions = {target.name: position for position, target in enumerate(self.targets)}
+        self._names = tuple(target.name for target in self.targets)
+        self._static = [keys[name] for name in self._names]
+        self._positions = {name: position for position, name in enumerate(self._names)}
+        self.measured = len(self.targets) > 1 and any(metric in MEASURED for metric, _ in self._criteria)
 
-    @property
-    def measured(self) -> bool:
-        """Whether the order depends on what is measured."""
-        return len(self.targets) > 1 and any(metric in MEASURED for metric, _ in self._criteria)
-
-    def order(self, health: Mapping[str, TargetHealth]) -> tuple[Target, ...]:
-        """The targets, best first; ties stay in the order given."""
+    def order(self, health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
+        """The names of the targets, best first; ties stay in the order given."""
         if not self.measured:
-            return self.targets
-        keys = list(self._static)
+            return self._names
+        keys = self._static.copy()
         for name in health.keys() & self._positions.keys():
             position = self._positions[name]
-            keys[position] = self._key(self.targets[position], health[name])
-        return tuple(self.targets[position] for position in sorted(range(len(keys)), key=keys.__getitem__))
+            keys[position] = self._measured_key(keys[position], health[name])
+        return tuple([self._names[position] for position in sorted(range(len(keys)), key=keys.__getitem__)])
 
-    def _key(self, target: Target, seen: TargetHealth | None) -> list[float]:
+    def _key(self, target: Target) -> list[float]:
         ranks = []
         for metric, descending in self._criteria:
-            value = measure(metric, target, seen)
+            value = known(metric, target)
             ranks.append(math.inf if value is None else -value if descending else value)
         return ranks
 
+    def _measured_key(self, static: list[float], seen: TargetHealth) -> list[float]:
+        """The key with what has been measured in its places."""
+        ranks = static.copy()
+        for place, (metric, descending) in enumerate(self._criteria):
+            if metric in MEASURED:
+                value = seen.latency_s if metric is SortMetric.LATENCY else seen.tokens_per_s
+                ranks[place] = math.inf if value is None else -value if descending else value
+        return ranks
 
-def ordered(targets: Sequence[Target], sort: Iterable[str], health: Mapping[str, TargetHealth]) -> tuple[Target, ...]:
-    """The targets, best first. Unknown criteria are left out; whoever takes them in refuses them."""
+
+def ordered(targets: Sequence[Target], sort: Iterable[str], health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
+    """The names of the targets, best first. Unknown criteria are left out; whoever takes them in refuses them."""
     return Ranking(targets, sort).order(health)

@@ -11,11 +11,11 @@ from .cel_engine import CelBindings, CelEngine
 from .condition import missing
 from .decision import TestedCondition
 from .facts import Facts
-from .guard import MISSING, kind_of, read
+from .guard import MISSING, Guard, Test, read
 from .route import Route
+from .sieve import Sieve
 
 ALWAYS = "true"
-KINDS_OF_TYPES: Mapping[type, str] = {str: "text", bool: "truth", int: "number", float: "number"}
 SHARED_RECORDS = 256
 
 Tested = tuple[TestedCondition, ...]
@@ -24,34 +24,26 @@ Tested = tuple[TestedCondition, ...]
 class RouteIndex:
     """The conditions of one router."""
 
-    __slots__ = ("_always_test", "_asked", "_engine", "_records", "_routes", "_tables", "_unmatched", "_watching")
+    __slots__ = ("_all", "_asked", "_certain", "_engine", "_matched", "_records", "_routes", "_sieves", "_unmatched")
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = tuple(routes)
         self._engine = CelEngine()
         self._asked = frozenset[str]().union(*(route.condition.references() for route in routes if route.condition))
-        self._tables: dict[str, dict[str, dict[Any, int]]] = {}  # variable -> kind -> word -> routes as bits
-        self._watching: dict[str, list[int]] = {}  # variable -> routes whose guard reads it
-        self._always_test = 0
+        self._all = (1 << len(self._routes)) - 1
+        self._certain = sum(1 << position for position, route in enumerate(routes) if _certain(route))
+        by_variable: dict[str, list[tuple[int, Guard]]] = {}
         for position, route in enumerate(self._routes):
-            self._add(position, route)
+            for guard in route.condition.guards if route.condition else ():
+                by_variable.setdefault(guard.variable, []).append((1 << position, guard))
+        self._sieves = tuple((variable, Sieve(guards)) for variable, guards in by_variable.items())
         self._unmatched = tuple(_record(route, matched=False) for route in self._routes)
-        self._records: dict[tuple[str, ...], Tested] = {(): self._unmatched}
-
-    def _add(self, position: int, route: Route) -> None:
-        guard = route.condition.guard if route.condition else None
-        if guard is None:
-            self._always_test |= 1 << position
-            return
-        table = self._tables.setdefault(guard.variable, {"text": {}, "truth": {}, "number": {}})
-        self._watching.setdefault(guard.variable, []).append(position)
-        for word in guard.words:
-            words = table[kind_of(word) or ""]
-            words[word] = words.get(word, 0) | 1 << position
+        self._matched = tuple(_record(route, matched=True) for route in self._routes)
+        self._records: dict[tuple[str, ...], Tested] = {}
 
     def first(self, facts: Facts) -> tuple[Route | None, Tested]:
         """The first route that matches, and every condition tested up to it."""
-        candidates, records = self._sift(facts)
+        candidates, certain, records = self._sift(facts)
         bindings: CelBindings | None = None
         failed: dict[int, TestedCondition] = {}
         while candidates:
@@ -60,37 +52,43 @@ class RouteIndex:
             position = lowest.bit_length() - 1
             route = self._routes[position]
             matched, error = True, None
-            if route.condition is not None and not route.condition.always:
+            if route.condition is not None and not lowest & certain:
                 bindings = bindings or self._engine.bind(self._values(facts))
                 matched, error = route.condition.evaluate(bindings)
             if matched:
-                return route, (*_with(records[:position], failed), _record(route, matched=True))
+                return route, (*_with(records[:position], failed), self._matched[position])
             if error is not None:
                 failed[position] = _record(route, matched=False, error=error)
         return None, _with(records, failed)
 
-    def _sift(self, facts: Facts) -> tuple[int, Tested]:
-        """Routes that may match, as bits, and the records of those that do not."""
-        candidates, absent = self._always_test, []
-        for variable, by_kind in self._tables.items():
+    def _sift(self, facts: Facts) -> tuple[int, int, Tested]:
+        """Routes that may match, as bits; those among them that surely do; and the records of those that do not."""
+        stopped, doubtful, absent = 0, 0, []
+        for variable, sieve in self._sieves:
             value = read(variable, facts)
             if value is MISSING:
-                absent.append(variable)
-            elif type(value) in KINDS_OF_TYPES:
-                candidates |= by_kind[KINDS_OF_TYPES[type(value)]].get(value, 0)
-        return candidates, self._unset(tuple(absent)) if absent else self._unmatched
+                absent.append((variable, sieve.routes))
+                stopped |= sieve.routes
+            else:
+                more, unsure = sieve.stopped(value)
+                stopped |= more
+                doubtful |= unsure
+        records = self._unset(absent) if absent else self._unmatched
+        return self._all & ~stopped, self._certain & ~doubtful, records
 
-    def _unset(self, absent: tuple[str, ...]) -> Tested:
+    def _unset(self, absent: Sequence[tuple[str, int]]) -> Tested:
         """The records when these variables are not set; shared between decisions as long as there are few sets."""
-        found = self._records.get(absent)
+        names = tuple(variable for variable, _ in absent)
+        found = self._records.get(names)
         if found is None:
             records = list(self._unmatched)
-            for variable in absent:
-                for position in self._watching[variable]:
-                    records[position] = _record(self._routes[position], matched=False, error=missing(variable))
+            for variable, routes in absent:
+                for position, route in enumerate(self._routes):
+                    if routes >> position & 1:
+                        records[position] = _record(route, matched=False, error=missing(variable))
             found = tuple(records)
             if len(self._records) < SHARED_RECORDS:
-                self._records[absent] = found
+                self._records[names] = found
         return found
 
     def _values(self, facts: Facts) -> dict[str, Any]:
@@ -106,6 +104,15 @@ class RouteIndex:
         if "messages" in self._asked:
             values["messages"] = [_message(message) for message in facts.messages]
         return values
+
+
+def _certain(route: Route) -> bool:
+    """Whether the guards decide alone: they are the whole condition, and no table holds two of them."""
+    condition = route.condition
+    if condition is None or condition.always:
+        return True
+    places = [(guard.variable, guard.test) for guard in condition.guards if guard.test is not Test.IS_NOT]
+    return condition.guarded and len(places) == len(set(places))
 
 
 def _with(records: Tested, failed: Mapping[int, TestedCondition]) -> Tested:

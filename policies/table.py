@@ -185,8 +185,9 @@ class RoutingTable:
     def _plan(
         self, lineup: Lineup, facts: Facts, limits: Limits, first_token_s: float | None
     ) -> tuple[Plan, tuple[str, ...]]:
-        candidates, warnings = fit(lineup.order(facts.health), facts)
-        if all(candidate.skipped for candidate in candidates):
+        names, ranked = lineup.order(facts.health)
+        candidates, warnings = fit(names, ranked, facts)
+        if not any(candidate.skipped is None for candidate in candidates):
             raise self._nobody(candidates, facts)
         asked_s = facts.options.first_token_s or first_token_s
         if asked_s is not None:
