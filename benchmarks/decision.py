@@ -2,7 +2,7 @@
 
 `python -m benchmarks.decision [--rounds N]`. Every table has 100 rules and 50 targets; the user changes
 from call to call. The rows differ in what the rules look like, because that is what costs: comparisons with words
-and numbers are found in tables, whatever else a condition says is evaluated by the CEL engine, 1 to 2 microseconds each.
+and numbers are found in tables, whatever else a condition says is for the CEL engine, 1 to 2 microseconds each.
 """
 
 import argparse
