@@ -25,9 +25,9 @@ TITLES = (
     " bzw usw ggf u.a sr sra srta dña dn mme mlle av bd avda núm pág tel"
 )
 OPEN = (
-    "etc inc ltd co corp jr esq a.m p.m u.s u.s.a u.k u.n e.u ph.d b.a m.a b.c a.d no jan feb mar apr jun jul aug"
-    " sep sept oct nov dec mon tue tues wed thu thurs fri sat sun ave blvd rd min max avg ext oz lb ft in art sec al vol ch"
-    " d.c est col sen pres mm"
+    "etc inc ltd co corp jr esq a.m p.m u.s u.s.a u.k u.n e.u d.c ph.d b.a m.a b.c a.d no ave blvd rd min max avg ext"
+    " jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri sat sun oz lb ft in art sec al"
+    " vol ch est col sen pres mm"
 )
 NEVER_ENDS = frozenset(TITLES.split())
 MAY_END = frozenset(OPEN.split())
