@@ -4,7 +4,7 @@ Everything another floor may use is exported here.
 """
 
 from .attempt import Attempt, ErrorDetail
-from .bucketing import bucket
+from .bucketing import bucket, unit_of
 from .condition import Condition, ConditionError
 from .cooldown import Breaker, CooldownRule
 from .decision import Decision, Reason, TestedCondition
@@ -67,4 +67,5 @@ __all__ = [
     "Variant",
     "bucket",
     "classify",
+    "unit_of",
 ]

@@ -1,0 +1,118 @@
+import io
+import json
+import logging
+
+import pytest
+
+from policies import Outcome
+from router import logs
+from tests.router.records_samples import attempt, decision, record
+
+
+@pytest.fixture
+def written():
+    """Set logging up, log through `log`, and give back the lines."""
+    stream, made = io.StringIO(), []
+
+    def run(log, **options):
+        made.append(logs.set_up(stream=stream, **options))
+        try:
+            log(logging.getLogger("router.test"))
+        finally:
+            made[-1].close()
+        return stream.getvalue().splitlines()
+
+    return run
+
+
+def line_of(written, fields, message="said", **options):
+    options = {"form": "json"} | options
+    [line] = written(lambda logger: logger.info(message, extra={"fields": fields}), **options)
+    return line
+
+
+def test_a_request_is_one_json_line_with_names_and_figures(written):
+    failed = attempt(outcome=Outcome.HTTP_5XX, began_s=10.0)
+    done = record(attempts=[failed, attempt(began_s=10.5)], usage={"prompt_tokens": 3, "completion_tokens": 4})
+    [line] = written(lambda _: logs.RequestLog().on_finish(done), form="json")
+    shown = json.loads(line)
+    assert shown["message"] == "request"
+    assert shown["level"] == "info"
+    assert shown["attempts"] == ["openai/gpt:http_5xx", "openai/gpt:success"]
+    assert shown["route"] == "support/default"
+    assert shown["duration_ms"] == 1100.0
+    assert shown["ttft_ms"] == 700.0
+    assert shown["cost_usd"] == pytest.approx(0.000_011)
+
+
+def test_a_request_without_answer_is_a_warning(written):
+    failed = record(decision(router=None), attempts=[], outcome=Outcome.OTHER)
+    [line] = written(lambda _: logs.RequestLog().on_finish(failed))
+    assert " WARNING request " in line
+    assert "route=" not in line
+
+
+def test_a_level_keeps_lines_out(written):
+    assert written(lambda _: logs.RequestLog().on_finish(record()), level="ERROR") == []
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_nothing_can_forge_a_line(written, form):
+    evil = 'x\n{"level":"error"}\r\x1b[31m\x00\u2028\x85\ud800'
+    line = line_of(written, {evil: evil}, message=evil, form=form)
+    assert line.isprintable()
+    assert "\\x0a" in line or "\\\\x0a" in line
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcdefgh12345678",
+        "ek_68af296e8e408191a1120ab6383263c2",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+        "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+        "configured-secret-1",
+    ],
+)
+def test_keys_are_redacted_wherever_they_stand(written, secret):
+    fields = {"a": f"x {secret} y", "b": {"c": [f"Bearer {secret}"]}, "d": f"https://u:{secret}@h/?key={secret}"}
+    line = line_of(written, fields, message=f"said {secret}", secrets=["configured-secret-1", "short"])
+    assert secret not in line
+    assert logs.REDACTED in line
+
+
+def test_the_traceback_of_an_exception_is_redacted_too(written):
+    def log(logger):
+        try:
+            raise RuntimeError("api_key=hunter2hunter2")
+        except RuntimeError:
+            logger.exception("broken")
+
+    [line] = written(log)
+    assert "RuntimeError" in line
+    assert "hunter2" not in line
+
+
+def test_long_and_deep_values_are_cut(written):
+    deep = {"a": {"b": {"c": {"d": {"e": "f"}}}}}
+    line = line_of(written, {"long": "y" * 100_000, "many": list(range(1000)), "deep": deep, "none": None, "yes": True})
+    shown = json.loads(line)
+    assert len(line) < 4000
+    assert shown["yes"] is True
+    assert "none" not in shown
+
+
+def test_a_blocked_writer_drops_lines_and_counts_them():
+    made = logs.set_up(stream=io.StringIO())
+    made.listener.stop()
+    for _ in range(10_005):
+        logging.getLogger("router.test").warning("x")
+    assert made.handler.dropped == 5
+    made.listener.start()
+    made.close()
+
+
+@pytest.mark.parametrize("options", [{"level": "loud"}, {"form": "xml"}])
+def test_unknown_levels_and_formats_are_refused_by_name(options):
+    with pytest.raises(ValueError, match="RR_LOG_"):
+        logs.set_up(**options)
