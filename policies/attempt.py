@@ -30,6 +30,7 @@ class Attempt:
     retry_after_s: float | None = None  # what the upstream asked for, parsed and capped at 120
     committed: bool = False  # the client has been handed a meaningful delta of this attempt
     credential_type: str = "system"  # system | byok
+    prefilled: bool = False  # it was asked to go on from the text of an attempt before
     stage: str | None = None  # None for chat; stt, llm or tts in a voice session
 
     @property

@@ -108,7 +108,7 @@ class Plan:
             return Stop(stop)
         tried = {attempt.target.name for attempt in attempts}
         left = [target for target in usable if target.name not in tried]
-        wait_s = self._again(last, attempts, jitter, sole=not left)
+        wait_s = self._again(last, attempts, jitter, sole=len({target.name for target in usable}) == 1)
         if wait_s is None and not left:
             return Stop(StopReason.SPENT)
         if retries_left is not None and retries_left <= 0 and (wait_s is not None or len(attempts) > 1):
@@ -141,6 +141,8 @@ class Plan:
         earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
         if last.credential_type == "byok" and last.rule.rest_s > 0.0:
             return 0.0  # the caller's own key or quota failed: once more with the configured one
+        if earlier == 0 and last.prefilled and last.outcome in (Outcome.UNSUPPORTED_PARAM, Outcome.BAD_REQUEST):
+            return 0.0  # it will not go on from somebody else's words: ask it for the whole answer
         again = last.rule.again
         if again == "wait":
             asked_s = last.retry_after_s

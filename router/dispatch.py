@@ -157,7 +157,8 @@ async def _ask(walk: Walk, errand: Errand, step: Try) -> Whole:
     try:
         async with asyncio.timeout(min(step.timeouts.answer_s, step.timeouts.total_s)):
             reply = await upstream.send(call)
-            walk.first_token()
+            if reply.status < 300:
+                walk.first_token()
             body = await reply.body()
     except TimeoutError:
         if reply is None:

@@ -124,7 +124,10 @@ class Stream:
     async def _attempt(self, step: Try) -> _Opened:
         """One call, up to its first meaningful delta: within the first-token limit, comments are no progress."""
         prefix = self._continued()
-        prefill = prefix is not None and Feature.PREFILL in step.target.declares
+        refused = any(attempt.prefilled and attempt.target.name == step.target.name for attempt in self.record.attempts)
+        prefill = prefix is not None and Feature.PREFILL in step.target.declares and not refused
+        if prefill:
+            self._walk.prefill()
         call = self._errand.call(step, self.record.attempts, assistant=prefix if prefill else None)
         passage = Passage(
             step.target.name,

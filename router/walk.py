@@ -41,6 +41,7 @@ class _Open:
     credential_type: str
     first_token_s: float | None = None
     committed: bool = False
+    prefilled: bool = False
 
 
 class Walk:
@@ -143,9 +144,15 @@ class Walk:
         """The open attempt has begun to answer; `committed`: the client is handed it now."""
         attempt = self._open
         if attempt is not None and attempt.first_token_s is None:
-            attempt.first_token_s = self.now_s
+            attempt.first_token_s = self.now_s  # of a whole answer: its first byte, which proves nothing yet
             attempt.committed = committed
-            self._around.health.proved(attempt.step.target.name, attempt.first_token_s)
+            if committed:
+                self._around.health.proved(attempt.step.target.name, attempt.first_token_s)
+
+    def prefill(self) -> None:
+        """The open attempt is asked to go on from the text of an attempt before."""
+        if self._open is not None:
+            self._open.prefilled = True
 
     def fail(self, fault: UpstreamFault) -> None:
         """The open attempt failed."""
@@ -175,6 +182,7 @@ class Walk:
             retry_after_s,
             ended.committed,
             ended.credential_type,
+            ended.prefilled,
             self._stage,
         )
         around = self._around

@@ -193,6 +193,13 @@ def test_a_callers_own_key_that_fails_gives_way_to_the_configured_one():
     assert tried(plan(A, B).next_step([own, ended(A, Outcome.UPSTREAM_AUTH)])) is B
 
 
+def test_a_target_that_will_not_go_on_from_anothers_words_is_asked_for_the_whole_answer():
+    one = plan(A, B, on_interrupt="continue")
+    history = [ended(A, Outcome.TRUNCATED, committed=True), ended(B, Outcome.UNSUPPORTED_PARAM, prefilled=True)]
+    assert tried(one.next_step(history)) is B
+    assert reason(one.next_step([*history, ended(B, Outcome.UNSUPPORTED_PARAM)])) is StopReason.SPENT
+
+
 @st.composite
 def histories(draw):
     count = draw(st.integers(1, 5))
