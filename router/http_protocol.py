@@ -66,6 +66,7 @@ class HardenedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._stage = _Stage.BETWEEN
         self._silent = True  # nothing has ever arrived
+        self._began = False
         self._linger_bytes = 0
         self._refused = False
         self._reason: _RefusedError | None = None
@@ -96,7 +97,8 @@ class HardenedProtocol(HttpToolsProtocol):
         self._silent = False
         now_s = self.loop.time()
         stage, body_bytes = self._stage, self._body_bytes
-        if stage is _Stage.BETWEEN:
+        self._began = False
+        if stage is _Stage.BETWEEN and self._deadline_s == inf:
             self._watch(now_s + self.limits.head_s)
         try:
             self.parser.feed_data(data)
@@ -119,6 +121,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._began = True
         self._stage = _Stage.HEAD
         self._head_bytes = self._headers_seen = self._hosts = self._unfinished = 0
         self._body_bytes = 0
@@ -174,7 +177,8 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _set_deadline(self, now_s: float, stage: _Stage) -> None:
         if self._stage is _Stage.BETWEEN:
-            self._deadline_s = inf
+            if self._began or stage is not _Stage.BETWEEN:  # else nothing but line breaks: the clock goes on
+                self._deadline_s = inf
         elif self._stage is _Stage.BODY:
             if stage is not _Stage.BODY:
                 self._body_since_s = now_s
@@ -206,7 +210,7 @@ class HardenedProtocol(HttpToolsProtocol):
         if now_s < self._deadline_s:
             self._arm()
         elif self._stage is _Stage.BODY and self._we_hold_it_up():
-            self._body_since_s, self._body_bytes = now_s, self._body_bytes
+            self._body_since_s = now_s
             self._watch(now_s + self.limits.body_idle_s)
         elif self._stage is not _Stage.BODY and self._responding():
             self._watch(now_s + self.limits.head_s)
