@@ -10,10 +10,13 @@ from websockets.frames import Frame
 MAX_FRAGMENTS = 1024
 NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
+GOODBYE_S = 0.5
 
 
 class CappedWebSocket(WebSocketsSansIOProtocol):
     """One WebSocket. Audio that waits in the kernel cannot be taken back, so little of it may wait there."""
+
+    _deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -25,26 +28,33 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES)
 
+    def data_received(self, data: bytes) -> None:
+        if not self._deaf:
+            super().data_received(data)
+
     def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) >= MAX_FRAGMENTS:
-            self._give_up(1009, "too many fragments")
+        if self._deaf:
             return
-        super().handle_cont(event)
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+            return
+        self._deaf = True  # a close with unread bytes would reset the reason away
+        self.frames = []
+        self.conn.fail(1009, "too many fragments")
+        self._say_goodbye(1009, "too many fragments")
 
     def shutdown(self) -> None:
         """The drain is over: 1001 (going away), where uvicorn would say 1012."""
-        if self.handshake_complete and not self.close_sent:
-            self.stop_keepalive()
-            self._give_up(1001, "going away")
-        else:
+        if not self.handshake_complete or self.close_sent:
             super().shutdown()
-
-    def _give_up(self, code: int, reason: str) -> None:
-        if self.close_sent:
             return
-        self.frames = []
+        self.stop_keepalive()
+        self.conn.send_close(1001, "going away")
+        self._say_goodbye(1001, "going away")
+
+    def _say_goodbye(self, code: int, reason: str) -> None:
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.conn.fail(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.transport.close()
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(GOODBYE_S, self.transport.close)
