@@ -61,6 +61,11 @@ class Stream:
         """The record, complete once `read` has given b""."""
         return self._walk.record
 
+    @property
+    def serving(self) -> str | None:
+        """The target (`provider/model`) of the attempt that runs, which the record does not list yet."""
+        return self._opened.target if self._opened is not None and not self._ended else None
+
     async def open(self) -> None:
         """Walk until a target says something. Raises Refusal; being cancelled ends the walk."""
         try:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from router.router import Router
 
@@ -15,7 +16,7 @@ from .auth import Authenticator, Key
 from .chat import Chat
 from .front import AsgiApp, Endpoint, Front, Lifespan, Table
 from .limits import Limiter, LocalLimiter
-from .models import Listed, Listing, Models
+from .models import Listed, Models, listing_of
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
 from .routers import Shelf
@@ -62,7 +63,7 @@ def create_app(
     access: Access = Access(),
     caps: Caps = Caps(),
     gauges: Gauges | None = None,
-    listed: Listed = Listing,
+    listed: Listed | None = None,
     shelf: Shelf | None = None,
     limiter: Limiter | None = None,
     endpoints: Sequence[tuple[str, str, Endpoint]] = (),
@@ -87,7 +88,7 @@ def create_app(
         ping_s=caps.ping_s,
         started_wall_s=wall(),
     )
-    table = table_of(site, gauges or Gauges(), listed)
+    table = table_of(site, gauges or Gauges(), listed or partial(listing_of, router))
     for method, path, endpoint in endpoints:
         table.add(method, path, endpoint)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from policies import Feature, Target
+from policies import Feature, RoutingTable, Target
+from router.router import Router
 
 from .auth import Principal
 from .exchange import Exchange
@@ -30,6 +31,14 @@ class Listing:
 
 
 Listed = Callable[[], Listing]
+
+
+def listing_of(router: Router) -> Listing:
+    """What the router's own table offers: known models of configured providers, and its policies."""
+    table = router.state.table
+    if not isinstance(table, RoutingTable):
+        return Listing()
+    return Listing(tuple(table.targets), tuple(table.policies), ("auto",))
 
 
 class Models:

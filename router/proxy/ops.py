@@ -63,8 +63,24 @@ class Ops:
         shown = dict(self._gauges.readiness())
         degraded = bool(shown.get("degraded"))
         status = "draining" if self._site.draining else "degraded" if degraded else "ok"
-        body = {"status": status, "configuration_hash": self._site.router.state.configuration_hash, **shown}
+        body = {
+            "status": status,
+            "configuration_hash": self._site.router.state.configuration_hash,
+            "targets": self._targets(),
+            **shown,
+        }
         await exchange.respond(503 if self._site.draining else 200, orjson.dumps(body))
+
+    def _targets(self) -> dict[str, Any]:
+        """What this process has lately seen of each target it called."""
+        now_s = self._site.router.clock.now()
+        return {
+            name: {
+                "state": "resting" if seen.rests_until_s > now_s else "probing" if seen.probing else "ok",
+                "latency_ms": round(seen.latency_s * 1000) if seen.latency_s is not None else None,
+            }
+            for name, seen in sorted(self._site.router.health.snapshot(now_s).items())
+        }
 
     async def version(self, exchange: Exchange) -> None:
         """Version and configuration hash."""

@@ -22,15 +22,18 @@ def sse_event(body: bytes) -> bytes:
     return b"data: " + body + b"\n\n"
 
 
-def summary(record: Record, *, started_s: float) -> list[Header]:
-    """`x-rr-*`, `server-timing` and `openai-processing-ms` as known now (a stream's last chunk has the truth)."""
+def summary(record: Record, *, started_s: float, serving: str | None = None) -> list[Header]:
+    """`x-rr-*`, `server-timing` and `openai-processing-ms` as known now (a stream's last chunk has the truth).
+
+    `serving` names the target of an attempt that still runs.
+    """
     decision = record.decision
     total_s = max(0.0, time.monotonic() - started_s)
     upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts)
     own_ms = max(0.0, total_s - upstream_s) * 1000
     timing = f"total;dur={total_s * 1000:.3f}, upstream;dur={upstream_s * 1000:.3f}, router;dur={own_ms:.3f}"
     headers = {
-        "x-rr-attempts": str(len(record.attempts)),
+        "x-rr-attempts": str(len(record.attempts) + (serving is not None)),
         "x-rr-overhead-ms": f"{own_ms:.3f}",
         "server-timing": timing,
         "openai-processing-ms": str(round(total_s * 1000)),
@@ -40,9 +43,10 @@ def summary(record: Record, *, started_s: float) -> list[Header]:
     if decision.variant_id is not None:
         headers["x-rr-variant"] = decision.variant_id
     last = record.served or (record.attempts[-1] if record.attempts else None)
-    if last is not None:
-        headers["x-rr-model"] = last.target.name
-        headers["x-rr-provider"] = last.target.provider
+    model = serving or (last.target.name if last is not None else None)
+    if model is not None:
+        headers["x-rr-model"] = model
+        headers["x-rr-provider"] = model.partition("/")[0]
     cost = cost_of(record)
     if cost is not None:
         headers["x-rr-cost-usd"] = f"{cost:.9f}".rstrip("0").rstrip(".")

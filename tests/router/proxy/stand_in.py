@@ -78,6 +78,8 @@ class StandIn(Router):
 
 
 class Pieces:
+    serving = None
+
     def __init__(self, router, record, pieces, *, pause_s):
         self.router, self.record, self._pieces, self._pause_s = router, record, iter(pieces), pause_s
         self.reads = 0
