@@ -1,6 +1,6 @@
 """The OpenAI-compatible proxy: raw ASGI on the hot paths, FastAPI behind them."""
 
-from .app import Access, App, Caps, create_app
+from .app import Access, App, Caps, access_of, create_app
 from .auth import Authenticator, Key, OpenBindingError, Principal, check_binding
 from .exchange import Exchange
 from .front import AsgiApp, Endpoint
@@ -29,6 +29,7 @@ __all__ = [
     "Principal",
     "RecordBook",
     "Shelf",
+    "access_of",
     "check_binding",
     "create_app",
 ]

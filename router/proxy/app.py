@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from router.config import Auth
 from router.router import Router
 
 from .auth import Authenticator, Key
 from .chat import Chat
 from .front import AsgiApp, Endpoint, Front, Lifespan, Table
-from .limits import Limiter, LocalLimiter
+from .limits import Allowance, Limiter, LocalLimiter
 from .models import Listed, Models, listing_of
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
@@ -35,6 +36,23 @@ class Access:
     keys: Sequence[Key] = ()
     jwt_secret: bytes = field(default=b"", repr=False)
     jwt_ttl_s: int = 3600
+
+
+def access_of(auth: Auth) -> Access:
+    """The configuration's `auth` as the door reads it."""
+    keys = tuple(
+        Key(
+            key.id,
+            key.secret.get_secret_value(),
+            routers=key.routers,
+            write=key.write,
+            allowance=Allowance(rpm=key.rpm, tpm=key.tpm),
+            concurrent_sessions=key.concurrent_sessions,
+            packets_per_second=key.packets_per_second,
+        )
+        for key in auth.keys
+    )
+    return Access(keys, auth.jwt.secret.get_secret_value().encode(), int(auth.jwt.ttl_s))
 
 
 @dataclass(frozen=True, slots=True)

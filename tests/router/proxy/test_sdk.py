@@ -3,6 +3,7 @@
 import httpx
 import openai
 import pytest
+
 from router.records import Recent
 
 from .house import house, served

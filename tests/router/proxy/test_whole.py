@@ -64,11 +64,13 @@ async def test_refusals_of_the_core_keep_their_face():
 
 async def test_explain_calls_nothing_and_takes_two_milliseconds():
     app, scripted = house()
+    calls = len(scripted.journal.seen)
     document = {"model": "router/support", "user": "u1", "metadata": {"tier": "premium"}}
     async with visitor(app) as client:
         answer = await client.post("/v1/router/explain", json=document)
     assert answer.json()["decision"]["route_id"] == "premium"
     assert answer.json()["decision"]["conditions"][0]["matched"] is True
+    assert len(scripted.journal.seen) == calls == 0
     router = app.site.router
     best_s = 1.0
     for _ in range(20):

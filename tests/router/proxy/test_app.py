@@ -1,0 +1,33 @@
+"""Putting the proxy together, and changing its keys while it runs."""
+
+from router.config import Auth
+from router.proxy import Access, Key, access_of
+
+from .stand_in import chat, door
+
+
+def test_the_configurations_keys_become_the_doors():
+    document = {
+        "keys": [{"id": "web", "secret": "secret-web", "routers": ["support*"], "rpm": 5, "tpm": 7, "write": True}],
+        "jwt": {"secret": "s" * 32, "ttl_s": 60},
+    }
+    access = access_of(Auth.model_validate(document))
+    key = access.keys[0]
+    assert (key.id, key.secret, key.routers, key.write) == ("web", "secret-web", ("support*",), True)
+    assert (key.allowance.rpm, key.allowance.tpm, key.concurrent_sessions) == (5, 7, 20)
+    assert (access.jwt_secret, access.jwt_ttl_s) == (b"s" * 32, 60)
+    assert "s" * 32 not in repr(access)
+
+
+async def test_a_reload_takes_over_new_keys_and_keeps_client_secrets_of_keys_that_stay():
+    stays, goes, comes = Key("a", "secret-a"), Key("b", "secret-b"), Key("c", "secret-c")
+    async with door(access=Access(keys=(stays, goes))) as client:
+        secrets = client.app.site.authenticator.secrets
+        kept, _ = secrets.issue("a", {}, ttl_s=60)
+        lost, _ = secrets.issue("b", {}, ttl_s=60)
+        client.app.replace_access(Access(keys=(stays, comes)))
+        codes = [
+            (await client.post("/v1/chat/completions", json=chat(), headers={"x-api-key": secret})).status_code
+            for secret in ("secret-a", "secret-b", "secret-c", kept, lost)
+        ]
+    assert codes == [200, 401, 200, 403, 401]
