@@ -59,9 +59,9 @@ stamp="$venv/.lock-$purpose"
 wanted=$(cat "$lock" "$here/pyproject.toml" | cksum)
 if [ "$(cat "$stamp" 2>/dev/null || :)" != "$wanted" ]; then
     say "installing the packages of ${lock#"$here/"} (about a minute)"
-    pip install --quiet --require-hashes -r "$lock"
+    pip install -qq --require-hashes -r "$lock"
     say "installing realtime-router itself, editable"
-    pip install --quiet --no-deps --no-build-isolation -e "$here"
+    pip install -qq --no-deps --no-build-isolation -e "$here"
     printf '%s\n' "$wanted" >"$stamp"
 fi
 "$venv/bin/python" -c 'import policies, router, realtime' || fail "the packages do not import; remove $venv and try again"

@@ -48,30 +48,28 @@ _FLAGS: Mapping[Feature, str] = {
     Feature.REASONING: "supports_reasoning",
     Feature.PREFILL: "supports_assistant_prefill",
 }
+_KINDS: Mapping[str, str] = {"audio_transcription": "transcription", "audio_speech": "speech"}
+LOCAL_MODELS: Mapping[str, str] = {
+    "pocketsphinx": "transcription",
+    "auto": "speech",
+    "flite": "speech",
+    "espeak-ng": "speech",
+}
 METRICS = ("intelligence", "math", "coding")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A listed model: its target and what it is for (`chat`, `embedding`, `audio_speech`, `realtime`, …)."""
-
-    target: Target
-    mode: str = "chat"
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """What is known about the models of the configured providers. Unknown models are targets too: they lack nothing."""
 
-    entries: Mapping[str, Entry] = field(default_factory=dict)  # by target name, provider/model
+    entries: Mapping[str, Target] = field(default_factory=dict)  # by name, provider/model
     prices: Mapping[str, Prices] = field(default_factory=dict)  # own, by target name
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # own, by target name or model
 
     def target(self, provider: str, model: str) -> Target:
         """The target `provider/model`, with everything known about it."""
         name = f"{provider}/{model}"
-        entry = self.entries.get(name)
-        target = entry.target if entry is not None else Target(provider, model)
+        target = self.entries.get(name) or Target(provider, model)
         own = {**self.scores.get(model, {}), **self.scores.get(name, {})}
         return replace(
             target,
@@ -83,22 +81,16 @@ class Catalogue:
         """Every listed target with this bare model name, in the order of the providers."""
         return tuple(self.target(provider, model) for provider in self._by_model.get(model, ()))
 
-    def models(self, *, mode: str | None = "chat") -> tuple[Target, ...]:
-        """Every listed target of a mode (of all modes: None)."""
-        chosen = (entry.target for entry in self.entries.values() if mode in (None, entry.mode))
+    def models(self, *, kind: str | None = "chat") -> tuple[Target, ...]:
+        """Every listed target of a kind (of all kinds: None)."""
+        chosen = (target for target in self.entries.values() if kind in (None, target.kind))
         return tuple(self.target(target.provider, target.model) for target in chosen)
-
-    def mode(self, name: str) -> str | None:
-        """What a listed `provider/model` is for; None when it is not listed."""
-        entry = self.entries.get(name)
-        return entry.mode if entry is not None else None
 
     @cached_property
     def _by_model(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}
-        for entry in self.entries.values():
-            model = entry.target.model
-            found[model] = (*found.get(model, ()), entry.target.provider)
+        for target in self.entries.values():
+            found[target.model] = (*found.get(target.model, ()), target.provider)
         return found
 
 
@@ -113,16 +105,18 @@ def load_catalogue(
     Order matters: bare model names are offered in the order of the providers.
     """
     listed = _listed({name for name, models in providers.items() if models is None and name in LISTED_AS})
-    entries: dict[str, Entry] = {}
+    entries: dict[str, Target] = {}
     for provider, models in providers.items():
         if models is not None:
             known = _listed({provider} & LISTED_AS.keys()).get(provider, {})
-            found = {model: known.get(model, Entry(Target(provider, model))) for model in models}
+            found = {model: known.get(model, Target(provider, model)) for model in models}
         elif provider == "demo":
-            found = {model: Entry(_demo(model)) for model in DEMO_MODELS}
+            found = {model: _demo(model) for model in DEMO_MODELS}
+        elif provider == "local":
+            found = {model: Target(provider, model, kind=kind) for model, kind in LOCAL_MODELS.items()}
         else:
             found = listed.get(provider, {})
-        entries |= {f"{provider}/{model}": entry for model, entry in found.items()}
+        entries |= {target.name: target for target in found.values()}
     return Catalogue(entries, prices or {}, scores or {})
 
 
@@ -136,13 +130,13 @@ def price_file() -> Path | None:
     return None
 
 
-def _listed(wanted: set[str]) -> dict[str, dict[str, Entry]]:
-    """Entries of the wanted providers: provider -> model -> entry."""
+def _listed(wanted: set[str]) -> dict[str, dict[str, Target]]:
+    """What is listed for the wanted providers: provider -> model -> target."""
     path = price_file() if wanted else None
     if path is None:
         return {}
     ours = {theirs: name for name in wanted for theirs in LISTED_AS[name]}
-    found: dict[str, dict[str, Entry]] = {}
+    found: dict[str, dict[str, Target]] = {}
     rows: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
     for key, row in rows.items():
         provider = ours.get(row.get("litellm_provider", ""))
@@ -162,12 +156,13 @@ def bare_name(key: str, listed_provider: str) -> str:
     return key
 
 
-def _entry(provider: str, model: str, row: Mapping[str, Any]) -> Entry:
+def _entry(provider: str, model: str, row: Mapping[str, Any]) -> Target:
     paid = row.get("input_cost_per_token"), row.get("output_cost_per_token")
     prices = None
     if isinstance(paid[0], int | float) and isinstance(paid[1], int | float):
         prices = Prices(float(paid[0]), float(paid[1]))
-    target = Target(
+    mode = str(row.get("mode") or "chat")
+    return Target(
         provider=provider,
         model=model,
         lacks=_lacks(row),
@@ -175,8 +170,9 @@ def _entry(provider: str, model: str, row: Mapping[str, Any]) -> Entry:
         max_output_tokens=_tokens(row, "max_output_tokens"),
         prices=prices,
         scores=shipped_scores(model),
+        declares=frozenset({Feature.PREFILL}) if row.get("supports_assistant_prefill") else frozenset(),
+        kind=_KINDS.get(mode, mode),
     )
-    return Entry(target, str(row.get("mode") or "chat"))
 
 
 def _lacks(row: Mapping[str, Any]) -> frozenset[Feature]:

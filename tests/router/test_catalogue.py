@@ -30,8 +30,8 @@ def test_litellm_itself_is_never_imported_and_it_is_quick():
 
 def test_only_configured_providers_are_kept_and_in_their_order():
     catalogue = load_catalogue({"groq": None, "deepinfra": None, "together": None})
-    assert {target.provider for target in catalogue.models(mode=None)} == {"groq", "deepinfra", "together"}
-    assert all(not target.model.startswith(("groq/", "deepinfra/")) for target in catalogue.models(mode=None))
+    assert {target.provider for target in catalogue.models(kind=None)} == {"groq", "deepinfra", "together"}
+    assert all(not target.model.startswith(("groq/", "deepinfra/")) for target in catalogue.models(kind=None))
 
 
 def test_an_unknown_model_is_a_target_that_lacks_nothing():
@@ -64,8 +64,15 @@ def test_the_demo_needs_no_price_file():
     catalogue = load_catalogue({"demo": None, "local": None})
     assert [target.name for target in catalogue.models()][:2] == ["demo/fast", "demo/smart"]
     assert Feature.VISION in catalogue.target("demo", "fast").lacks
-    assert catalogue.mode("demo/fast") == "chat"
-    assert catalogue.mode("demo/none") is None
+    assert catalogue.target("local", "pocketsphinx").kind == "transcription"
+
+
+def test_models_know_what_they_are_for():
+    catalogue = load_catalogue({"openai": None})
+    kinds = [
+        catalogue.target("openai", name).kind for name in ("gpt-4o", "whisper-1", "tts-1", "text-embedding-3-small")
+    ]
+    assert kinds == ["chat", "transcription", "speech", "embedding"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""The commands and their flags. Flags win over environment, environment over file; each command lives in its own room."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="realtime-router",
+    help="One routing core for language and voice models: an OpenAI-compatible proxy and a realtime voice server.",
+    epilog="Start with 'realtime-router serve': it needs no key and no file. Then: 'realtime-router chat'.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+importer = typer.Typer(help="Bring a configuration over from another gateway.", no_args_is_help=True)
+app.add_typer(importer, name="import")
+
+ConfigOption = Annotated[
+    Optional[Path],  # noqa: UP045  typer reads it
+    typer.Option("--config", "-c", envvar="RR_CONFIG", metavar="FILE", help="Server file; without one: the defaults."),
+]
+UrlOption = Annotated[str, typer.Option("--url", envvar="RR_URL", help="Address of a running router.")]
+LOCAL_URL = "http://127.0.0.1:8080"
+
+
+def version() -> str:
+    """The installed version, or `source` when the packages were not installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("realtime-router")
+    except PackageNotFoundError:
+        return "source"
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"realtime-router {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it, leave.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    files: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Argument(metavar="[FILE]...", help="Server and router files; none: RR_CONFIG, else the shipped routers."),
+    ] = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+) -> None:
+    """Check files and run the golden cases beside the routers. Leaves with 1 when anything is wrong."""
+    from .check import run
+
+    raise typer.Exit(run(files or [], strict=strict))
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Option("--model", "-m", help="Model string, e.g. router/support or auto.")],
+    user: Annotated[Optional[str], typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")] = None,  # noqa: UP045
+    metadata: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; JSON values, may be repeated."
+        ),
+    ] = None,
+    message: Annotated[Optional[str], typer.Option("--message", help="What the user says.")] = None,  # noqa: UP045
+    config: ConfigOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what would be decided and why: conditions, bucket, variant, plan. Nothing is called."""
+    from .explain import Question, run
+
+    raise typer.Exit(run(Question(model, user, tuple(metadata or ()), message, config), as_json=as_json))
+
+
+@app.command()
+def schema(which: Annotated[str, typer.Argument(metavar="server|router", help="Which grammar.")]) -> None:
+    """Print the JSON Schema of a file, for editors."""
+    from .schema import run
+
+    raise typer.Exit(run(which))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write.")] = Path(),
+) -> None:
+    """Write a commented server file and an example router. Never overwrites."""
+    from .init import run
+
+    raise typer.Exit(run(folder))
+
+
+@app.command()
+def chat(  # noqa: PLR0917  flags
+    text: Annotated[Optional[list[str]], typer.Argument(metavar="[TEXT]...", help="Say this and leave.")] = None,  # noqa: UP045
+    model: Annotated[str, typer.Option("--model", "-m", help="Model string.")] = "router/demo",
+    url: UrlOption = LOCAL_URL,
+    key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key, where one is needed.")] = "",
+    user: Annotated[Optional[str], typer.Option("--user", "-u", help="Who asks.")] = None,  # noqa: UP045
+    metadata: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; may be repeated."),
+    ] = None,
+) -> None:
+    """Talk to a running router: streams the answer, shows the decision and every attempt. Reads a pipe, too."""
+    from .chat import Talk, run
+
+    words = " ".join(text) if text else None
+    raise typer.Exit(run(Talk(model, url, key, user, tuple(metadata or ())), words))
+
+
+@app.command()
+def health(url: UrlOption = LOCAL_URL) -> None:
+    """Leave with 0 when a running router is ready, else with 1 (for HEALTHCHECK)."""
+    from .health import run
+
+    raise typer.Exit(run(url))
+
+
+@importer.command("litellm")
+def import_litellm(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LiteLLM proxy config.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to write.")] = Path(),
+) -> None:
+    """Turn a LiteLLM proxy configuration into a server file and routers; what has no counterpart becomes a comment."""
+    from .litellm import run
+
+    raise typer.Exit(run(file, out))
+
+
+def main() -> None:
+    """Run the command line; `--version` alone does not even load it."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"realtime-router {version()}")
+        return
+    app()

@@ -1,0 +1,173 @@
+"""What `check` looks at: files load, routers hold their word, golden cases still fall where they fell, and lint."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from policies import Facts, RoutingRefusal, RoutingTable, Targets
+
+from .document import parse, place, plain
+from .findings import ConfigError, Finding, did_you_mean
+from .inworld import is_inworld
+from .load import CASES_ENDING, Config, RouterSource, load, load_router, read
+from .models import Defaults
+from .policy import limits_of, policy_of
+from .router_file import Case, RouterFile
+from .table import build_table
+
+SEED = "golden"
+_EXPECTED = {"router": "router", "route": "route_id", "variant": "variant_id", "model": "model", "reason": "reason"}
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at and what was found. `texts` are the sources by file name."""
+
+    findings: list[Finding] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    cases: int = 0
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What must be repaired."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    def add(self, error: ConfigError) -> None:
+        """Take over an error's findings."""
+        self.findings += error.findings
+        self.texts |= error.texts
+
+
+def check_files(paths: Iterable[Path], environ: Mapping[str, str]) -> Report:
+    """Every file, whichever kind it is. Never raises for what is in the files."""
+    report = Report()
+    for path in paths:
+        report.files.append(str(path))
+        try:
+            if path.name.endswith(CASES_ENDING):
+                continue
+            if _is_router(path):
+                check_router(load_router(path, environ), report)
+            else:
+                check_config(load(path, environ), report)
+        except ConfigError as error:
+            report.add(error)
+    return report
+
+
+def check_config(config: Config, report: Report) -> None:
+    """A whole configuration: its table, each router's cases, and lint. Raises ConfigError."""
+    table = build_table(config)
+    for source in config.routers:
+        if source.file not in report.files:
+            report.files.append(source.file)
+        report.texts[source.file] = source.text
+        run_cases(source, table, report)
+    file = str(config.path or "defaults")
+    for warning in table.warnings():
+        source = _about(config, warning)
+        text = warning.partition(": ")[2] if source is not None else warning
+        report.findings.append(Finding(source.file if source else file, text, severity="warning"))
+    _lint_salts(config.routers, report)
+
+
+def check_router(source: RouterSource, report: Report) -> None:
+    """One router file alone: every provider it names counts as configured. Raises ConfigError."""
+    report.texts[source.file] = source.text
+    policy = policy_of(source, Defaults())
+    providers = {model.partition("/")[0] for model in policy.models() if "/" in model}
+    table = RoutingTable(Targets(sorted(providers | {"demo"})), (policy,), limits=limits_of(Defaults()))
+    report.findings += [Finding(source.file, text, severity="warning") for text in policy.warnings()]
+    run_cases(source, table, report)
+
+
+def run_cases(source: RouterSource, table: RoutingTable, report: Report) -> None:
+    """The golden cases beside a router file, if there are any; a case that moved is an error with both sides."""
+    path = source.cases_path
+    if not path.is_file():
+        return
+    file = str(path)
+    text = read(path)
+    report.texts[file] = text
+    root = parse(text, file)
+    rows = plain(root, file)
+    if not isinstance(rows, list):
+        report.findings.append(Finding(file, "must be a list of cases"))
+        return
+    for index, row in enumerate(rows):
+        line, column = place(root, (index,))
+        report.cases += 1
+        message, remedy = _case(source.router, table, row)
+        if message is not None:
+            report.findings.append(Finding(file, message, line, column, f"[{index}]", remedy))
+
+
+def _case(router: RouterFile, table: RoutingTable, row: Any) -> tuple[str | None, str | None]:
+    try:
+        case = Case.model_validate_json(json.dumps(row), strict=True)
+        facts = facts_of(f"router/{router.router}", case.given)
+    except (ValidationError, ValueError) as error:
+        text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        return (
+            f"not a case: {text}",
+            'a case is {"given": {"user": …, "metadata": …}, "expect": {"route": …, "variant": …}}',
+        )
+    unknown = [key for key in case.expect if key not in _EXPECTED]
+    if unknown:
+        return f"cannot expect {unknown[0]!r}", did_you_mean(unknown[0], _EXPECTED) or f"known: {', '.join(_EXPECTED)}"
+    try:
+        decision = table.decide(facts)
+    except RoutingRefusal as refusal:
+        return f"expected {_words(case.expect)}, is refused: {refusal}", None
+    got = {key: getattr(decision, _EXPECTED[key]) for key in case.expect}
+    if got == dict(case.expect):
+        return None, None
+    return (
+        f"moved: expected {_words(case.expect)}, got {_words(got)}",
+        "a change of weights moves units: use a new salt",
+    )
+
+
+def facts_of(model: str, given: Mapping[str, Any]) -> Facts:
+    """`given` of a case (or a command line) as facts. Raises ValueError naming an unknown word."""
+    allowed = {"user", "metadata", "messages", "voice", "protocol", "prompt_variables"}
+    for key in given:
+        if key not in allowed:
+            raise ValueError(f"given has an unknown word {key!r}; known: {', '.join(sorted(allowed))}")
+    protocol = given.get("protocol", "chat")
+    if protocol not in ("chat", "realtime"):
+        raise ValueError(f"protocol must be 'chat' or 'realtime', is {protocol!r}")
+    facts = Facts(model=model, protocol=protocol, seed=SEED)
+    values = {key: value for key, value in given.items() if key != "protocol"}
+    return replace(facts, **values)
+
+
+def _words(expected: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {str(value)!r}" for key, value in expected.items())
+
+
+def _is_router(path: Path) -> bool:
+    root = parse(read(path), str(path))
+    return is_inworld(root) or (isinstance(root.value, dict) and "router" in root.value)
+
+
+def _about(config: Config, warning: str) -> RouterSource | None:
+    return next((one for one in config.routers if warning.startswith(f"router {one.router.router!r}: ")), None)
+
+
+def _lint_salts(routers: Iterable[RouterSource], report: Report) -> None:
+    seen: dict[str, str] = {}
+    for source in routers:
+        salt = source.router.salt
+        if salt is None:
+            continue
+        if salt in seen:
+            line, column = place(source.root, ("salt",))
+            message = f"salt {salt!r} is also used by router {seen[salt]!r}: their draws are tied together"
+            report.findings.append(Finding(source.file, message, line, column, "salt", severity="warning"))
+        seen.setdefault(salt, source.router.router)

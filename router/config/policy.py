@@ -1,0 +1,196 @@
+"""A router file becomes a policy of the ground floor; what the ground floor refuses gets its place in the file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from policies import (
+    Condition,
+    ConditionError,
+    Experiment,
+    Guardrail,
+    Layer,
+    Limits,
+    Metric,
+    ModelChoice,
+    Policy,
+    PolicyError,
+    Rollout,
+    Route,
+    Timeouts,
+    Variant,
+)
+
+from . import router_file as written
+from .document import Node, Path, at, place, spell
+from .findings import ConfigError, Finding
+from .load import RouterSource
+from .models import Attempts, Defaults
+from .models import Timeouts as WrittenTimeouts
+
+PROFILES = {
+    "interactive": Timeouts(connect_s=5, first_token_s=10, idle_s=10, total_s=600),
+    "patient": Timeouts(connect_s=5, first_token_s=120, idle_s=120, total_s=1800),
+    "voice": Timeouts(connect_s=2, first_token_s=5, idle_s=3, total_s=60),
+}
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPELLED: dict[str, tuple[str, ...]] = {"choice": (), "condition": ("when",), "name": ("router",)}
+
+
+def limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> Limits:
+    """The limits that hold for a router (or without one): its own words, then the server file's, then the profile's.
+
+    A router that names a profile of its own starts from that profile, not from the server file's timeouts.
+    """
+    own = router.timeouts if router is not None else None
+    profile = PROFILES[(router.profile if router is not None else None) or defaults.profile]
+    timeouts = profile if router is not None and router.profile else _timed(profile, defaults.timeouts)
+    tries: list[Attempts] = [defaults.attempts]
+    if router is not None and router.attempts is not None:
+        tries.insert(0, router.attempts)
+    base = Limits()
+    return Limits(
+        timeouts=_timed(timeouts, own) if own is not None else timeouts,
+        max_attempts=next((one.max for one in tries if one.max is not None), base.max_attempts),
+        retry_budget=next((one.retry_budget for one in tries if one.retry_budget is not None), base.retry_budget),
+        on_interrupt=(router.on_interrupt if router is not None else None) or defaults.on_interrupt,
+    )
+
+
+def _timed(base: Timeouts, given: WrittenTimeouts) -> Timeouts:
+    return replace(base, **given.model_dump(exclude_none=True))
+
+
+def policy_of(source: RouterSource, defaults: Defaults) -> Policy:
+    """The policy of a router file. Raises ConfigError with the place of what the ground floor refuses."""
+    router = source.router
+    conditions, findings = _conditions(source)
+    if findings:
+        raise ConfigError(findings, {source.file: source.text})
+    try:
+        return Policy(
+            name=router.router,
+            kind=router.kind,
+            unit=router.units,
+            salt=router.salt or "",
+            routes=tuple(_route(route, router, conditions.get(route.id)) for route in router.routes),
+            default=_route(router.default, router, conditions.get(router.default.id)) if router.default else None,
+            fallbacks=router.fallbacks,
+            intents=router.intents,
+            experiment=_experiment(router.experiment) if router.experiment is not None else None,
+            assign="growthbook-v2" if router.hash == "growthbook-v2" else router.assign,
+            limits=limits_of(defaults, router),
+        )
+    except PolicyError as error:
+        path = _path(source.root, error.path)
+        line, column = place(source.root, path)
+        finding = Finding(source.file, error.message, line, column, spell(source.root, path))
+        raise ConfigError([finding], {source.file: source.text}) from None
+
+
+def _conditions(source: RouterSource) -> tuple[dict[str, Condition], list[Finding]]:
+    """Every condition compiled, by route id; every one that will not compile as a finding."""
+    compiled: dict[str, Condition] = {}
+    findings: list[Finding] = []
+    places: list[tuple[Path, written.Route]] = [(("routes", n), route) for n, route in enumerate(source.router.routes)]
+    if source.router.default is not None:
+        places.append((("default",), source.router.default))
+    for path, route in places:
+        if route.when is None:
+            if path[0] == "routes":
+                line, column = place(source.root, path)
+                remedy = 'write `when: "true"`, or make it the default route'
+                findings.append(
+                    Finding(source.file, "has no condition", line, column, spell(source.root, path), remedy)
+                )
+            continue
+        try:
+            compiled[route.id] = Condition(route.when)
+        except ConditionError as error:
+            findings.append(_condition_finding(source, (*path, "when"), error))
+    return compiled, findings
+
+
+def _condition_finding(source: RouterSource, path: Path, error: ConditionError) -> Finding:
+    line, column = place(source.root, path)
+    node = at(source.root, path)
+    if node is not None and error.line == 1 and "\n" not in error.expression:
+        quoted = 0 if node.plain else 1
+        column += error.column - 1 + quoted
+    return Finding(source.file, f"not a CEL expression: {error.message}", line, column, spell(source.root, path))
+
+
+def _path(root: Node, path: Sequence[Any]) -> Path:
+    """The ground floor's path in the file's spelling: `choice` is flat there, `condition` is `when`."""
+    found: Path = ()
+    for part in path:
+        steps = _SPELLED.get(part, (part,)) if isinstance(part, str) else (part,)
+        for step in steps:
+            if at(root, (*found, step)) is not None:
+                found = (*found, step)
+    return found
+
+
+def _route(route: written.Route, router: written.RouterFile, condition: Condition | None) -> Route:
+    return Route(
+        id=route.id,
+        variants=tuple(_variant(variant, router.defaults) for variant in route.variants),
+        condition=condition,
+    )
+
+
+def _variant(variant: written.Variant, defaults: written.RouterDefaults | None) -> Variant:
+    ordering = variant.provider or written.Ordering()
+    parameters = dict(variant.parameters or (defaults.parameters if defaults is not None else {}))
+    extras = {
+        "web_search": variant.web_search,
+        "web_search_options": variant.web_search_options,
+        "compression": variant.compression,
+    }
+    return Variant(
+        id=variant.id,
+        weight=variant.weight,
+        choice=ModelChoice(
+            model=variant.model,
+            fallbacks=variant.fallbacks,
+            sort=tuple(_sort(key) for key in variant.sort),
+            models=variant.models,
+            ignore=variant.ignore,
+            provider_order=ordering.order,
+            allow_fallbacks=ordering.allow_fallbacks,
+        ),
+        parameters=parameters | {name: value for name, value in extras.items() if value is not None},
+        messages=variant.messages or (defaults.messages if defaults is not None else ()),
+    )
+
+
+def _sort(key: written.SortKey | str) -> str:
+    if isinstance(key, str):
+        return key
+    return f"{key.metric}:{key.direction}" if key.direction else key.metric
+
+
+def _experiment(given: written.Experiment) -> Experiment:
+    ramp = given.rollout
+    return Experiment(
+        enabled=given.enabled,
+        control=given.control,
+        layer=Layer(given.layer.name, *given.layer.slots) if given.layer is not None else None,
+        holdout=given.holdout,
+        coverage=given.coverage,
+        rollout=Rollout(
+            route=ramp.route,
+            variant=ramp.variant,
+            start_s=ramp.start.timestamp(),
+            steps=tuple((seconds(after), weight) for after, weight in ramp.steps),
+        )
+        if ramp is not None
+        else None,
+        metrics=tuple(Metric(metric.name, metric.kind) for metric in given.metrics),
+        guardrails=tuple(Guardrail(g.metric, g.max_increase, g.max_ratio) for g in given.guardrails),
+    )
+
+
+def seconds(text: str) -> float:
+    """`24h` -> 86400.0; the pattern was checked when the file was read."""
+    return float(text[:-1]) * _UNITS_S[text[-1]]

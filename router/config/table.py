@@ -1,0 +1,44 @@
+"""Configuration and catalogue become the table that decides. Errors of every router are found before anything changes."""
+
+from policies import Policy, Prices, RoutingTable, Targets
+from router.catalogue import Catalogue, load_catalogue
+
+from .findings import ConfigError, Finding
+from .load import Config
+from .policy import limits_of, policy_of
+
+
+def catalogue_of(config: Config) -> Catalogue:
+    """The catalogue for the configured providers, with the configuration's own prices and scores."""
+    prices = {name: Prices(price.input / 1e6, price.output / 1e6) for name, price in config.prices.items()}
+    scores = {name: row.model_dump(exclude_none=True) for name, row in config.scores.items()}
+    return load_catalogue(
+        {name: provider.models for name, provider in config.providers.items()}, prices=prices, scores=scores
+    )
+
+
+def policies_of(config: Config) -> dict[str, Policy]:
+    """Every router's policy by name. Raises ConfigError with the findings of all of them."""
+    policies: dict[str, Policy] = {}
+    findings: list[Finding] = []
+    texts: dict[str, str] = {}
+    for source in config.routers:
+        try:
+            policies[source.router.router] = policy_of(source, config.defaults)
+        except ConfigError as error:
+            findings += error.findings
+            texts |= error.texts
+    if findings:
+        raise ConfigError(findings, texts)
+    return policies
+
+
+def build_table(config: Config, catalogue: Catalogue | None = None) -> RoutingTable:
+    """The table of a configuration. Raises ConfigError when a router cannot be true to its word."""
+    known = (catalogue or catalogue_of(config)).models(kind=None)
+    return RoutingTable(
+        Targets(tuple(config.providers), known),
+        tuple(policies_of(config).values()),
+        aliases=config.aliases,
+        limits=limits_of(config.defaults),
+    )
