@@ -1,6 +1,5 @@
-"""The commands and their flags. Flags win over environment, environment over file; each command lives in its own room."""
+"""The commands and their flags. Flags win over environment, environment over file; each command has its room."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -26,19 +25,10 @@ UrlOption = Annotated[str, typer.Option("--url", envvar="RR_URL", help="Address 
 LOCAL_URL = "http://127.0.0.1:8080"
 
 
-def version() -> str:
-    """The installed version, or `source` when the packages were not installed."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("realtime-router")
-    except PackageNotFoundError:
-        return "source"
-
-
 def _version(value: bool) -> None:
     if value:
+        from router.version import version
+
         print(f"realtime-router {version()}")
         raise typer.Exit
 
@@ -141,11 +131,3 @@ def import_litellm(
     from .litellm import run
 
     raise typer.Exit(run(file, out))
-
-
-def main() -> None:
-    """Run the command line; `--version` alone does not even load it."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"realtime-router {version()}")
-        return
-    app()

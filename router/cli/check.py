@@ -1,4 +1,4 @@
-"""`check`: everything that is wrong, at its place; golden cases; lint. Exit code 1 when there is something to repair."""
+"""`check`: everything that is wrong, at its place; golden cases; lint. Leaves with 1 when something is wrong."""
 
 import os
 from pathlib import Path

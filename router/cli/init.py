@@ -39,7 +39,8 @@ realtime:
 
 ROUTER = """\
 # yaml-language-server: $schema=../.schema/router.schema.json
-# Called as model "router/support". Try: realtime-router explain -c realtime-router.yaml -m router/support -u ann -d tier=vip
+# Called as model "router/support". Try:
+#   realtime-router explain -c realtime-router.yaml -m router/support -u ann -d tier=vip
 router: support
 unit: [user, metadata.session_id]        # who is randomised: the first one present
 routes:                                  # in order; the first whose condition is true

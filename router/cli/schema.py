@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+from pydantic import BaseModel
+
 from router.config.models import ServerFile
 from router.config.router_file import RouterFile
 
 from .show import fail
 
-KINDS = {"server": ServerFile, "router": RouterFile}
+KINDS: dict[str, type[BaseModel]] = {"server": ServerFile, "router": RouterFile}
 TITLES = {"server": "Realtime Router: server file", "router": "Realtime Router: router file"}
 
 

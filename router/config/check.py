@@ -70,9 +70,9 @@ def check_config(config: Config, report: Report) -> None:
         run_cases(source, table, report)
     file = str(config.path or "defaults")
     for warning in table.warnings():
-        source = _about(config, warning)
-        text = warning.partition(": ")[2] if source is not None else warning
-        report.findings.append(Finding(source.file if source else file, text, severity="warning"))
+        about = _about(config, warning)
+        text = warning.partition(": ")[2] if about is not None else warning
+        report.findings.append(Finding(about.file if about else file, text, severity="warning"))
     _lint_salts(config.routers, report)
 
 

@@ -149,7 +149,7 @@ def _variant(node: Node) -> Node:
     left.move("text_generation_config", "parameters", _parameters)
     left.move("message_templates", "messages", _each(_message))
     for name in ("web_search", "web_search_options", "compression"):
-        left.move(name, name)
+        left.move(name, name, _snaked)
     selection = left.take("model_selection")
     if selection is None:
         return left.done()
@@ -199,6 +199,13 @@ def _parameters(node: Node) -> Node:
         name = _CONFIG_NAMES.get(snake(key), snake(key))
         out[name] = _bias(value) if name == "logit_bias" else value
     return Node(out, node.line, node.column, keys=dict.fromkeys(out, (node.line, node.column)))
+
+
+def _snaked(node: Node) -> Node:
+    if not isinstance(node.value, dict):
+        return node
+    keys = {snake(key): at for key, at in (node.keys or {}).items()}
+    return Node({snake(key): value for key, value in node.value.items()}, node.line, node.column, keys=keys)
 
 
 def _bias(node: Node) -> Node:

@@ -65,10 +65,8 @@ def policy_of(source: RouterSource, defaults: Defaults) -> Policy:
     """The policy of a router file. Raises ConfigError with the place of what the ground floor refuses."""
     router = source.router
     conditions, findings = _conditions(source)
-    if findings:
-        raise ConfigError(findings, {source.file: source.text})
     try:
-        return Policy(
+        policy = Policy(
             name=router.router,
             kind=router.kind,
             unit=router.units,
@@ -84,8 +82,10 @@ def policy_of(source: RouterSource, defaults: Defaults) -> Policy:
     except PolicyError as error:
         path = _path(source.root, error.path)
         line, column = place(source.root, path)
-        finding = Finding(source.file, error.message, line, column, spell(source.root, path))
-        raise ConfigError([finding], {source.file: source.text}) from None
+        findings.append(Finding(source.file, error.message, line, column, spell(source.root, path)))
+    if findings:
+        raise ConfigError(findings, {source.file: source.text})
+    return policy
 
 
 def _conditions(source: RouterSource) -> tuple[dict[str, Condition], list[Finding]]:

@@ -52,7 +52,7 @@ class Route(Model):
 
     id: Name
     when: str | None = Field(default=None, max_length=20_000, description="CEL; absent only in the default route")
-    variants: tuple[Variant, ...] = Field(min_length=1)
+    variants: tuple[Variant, ...]
 
 
 class Layer(Model):
@@ -68,7 +68,7 @@ class Rollout(Model):
     route: Name
     variant: Name
     start: datetime
-    steps: tuple[tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhdw]$")], Percent], ...] = Field(min_length=1)
+    steps: tuple[tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhdw]$")], Percent], ...]
 
 
 class Metric(Model):

@@ -1,4 +1,4 @@
-"""Configuration and catalogue become the table that decides. Errors of every router are found before anything changes."""
+"""Configuration and catalogue become the table that decides. Every router's errors are found first."""
 
 from policies import Policy, Prices, RoutingTable, Targets
 from router.catalogue import Catalogue, load_catalogue

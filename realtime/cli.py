@@ -1,0 +1,65 @@
+"""The whole command line: the first floor's commands, and `serve`, which wires the house."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    import typer
+
+
+def _app() -> "typer.Typer":
+    """All commands; made when asked for, so that `--version` does not wait for them."""
+    import typer
+
+    from router.cli.app import ConfigOption, app
+
+    if any(command.name == "serve" for command in app.registered_commands):
+        return app
+
+    @app.command("serve")
+    def serve(
+        config: ConfigOption = None,
+        host: Annotated[str | None, typer.Option(envvar="RR_HOST", help="Address to listen on.")] = None,
+        port: Annotated[int | None, typer.Option("--port", "-p", envvar=["RR_PORT", "PORT"], help="Port.")] = None,
+        workers: Annotated[int | None, typer.Option(envvar="RR_WORKERS", min=1, help="Processes.")] = None,
+        tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM.")] = None,
+        tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+        log_level: Annotated[str, typer.Option(envvar="RR_LOG_LEVEL", help="debug, info, warning or error.")] = "info",
+        log_format: Annotated[str, typer.Option(envvar="RR_LOG_FORMAT", help="text or json.")] = "text",
+        *,
+        tls_dev: Annotated[bool, typer.Option("--tls-dev", help="Make a self-signed certificate (wss: for clients).")] = False,
+    ) -> None:
+        """Start the router. Without a file: the embedded defaults, and providers from the environment."""
+        from .serving import Wanted, run
+
+        wanted = Wanted(
+            config=config,
+            host=host,
+            port=port,
+            workers=workers,
+            certificate=tls_cert,
+            key=tls_key,
+            tls_dev=tls_dev,
+            log_level=log_level,
+            log_format=log_format,
+        )
+        raise typer.Exit(run(wanted))
+
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return _app()
+    raise AttributeError(name)
+
+
+def main() -> None:
+    """Run the command line; `--version` alone does not even load it."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from router.version import version
+
+        print(f"realtime-router {version()}")
+        return
+    _app()()

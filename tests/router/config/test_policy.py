@@ -1,0 +1,156 @@
+"""Router files become policies; what the ground floor refuses has a place in the file."""
+
+import pytest
+
+from policies import Facts
+from router.config import ConfigError, load, load_router
+from router.config.models import Defaults
+from router.config.policy import limits_of, policy_of
+from router.config.table import build_table
+
+GRAMMAR = """\
+router: support
+unit: [user, metadata.session_id]
+salt: support-2026-11
+routes:
+  - id: spanish-premium
+    when: language == "es" && tier in ["premium", "vip"]
+    variants:
+      - {id: control,   weight: 90, model: openai/gpt-5.5, fallbacks: [groq/llama-4-70b]}
+      - id: treatment
+        weight: 10
+        model: anthropic/claude-sonnet-4-6
+        parameters: {temperature: 0.3, max_tokens: 300}
+        messages: [{role: system, content: "You are {{agent}}. Answer in Spanish."}]
+  - id: angry-callers
+    when: voice.emotion == "frustrated" || intent == "complaint"
+    variants: [{id: best, weight: 100, model: openai/gpt-5.5}]
+default:
+  id: default
+  variants: [{id: cheap, weight: 100, model: auto, sort: [price, latency], models: [openai, groq]}]
+fallbacks: [demo/fast]
+intents:
+  complaint: ["this is unacceptable", "I want my money back"]
+  order: ["I would like to order", "can I get two of those"]
+experiment:
+  enabled: true
+  control: control
+  layer: {name: models, slots: [0, 50]}
+  holdout: 5
+  coverage: 100
+  rollout: {route: spanish-premium, variant: treatment, start: 2026-11-20T00:00:00Z,
+    steps: [[0h, 1], [24h, 10], [72h, 50]]}
+  metrics: [{name: csat, kind: mean}, {name: resolved, kind: proportion}]
+  guardrails: [{metric: error_rate, max_increase: 0.01}, {metric: ttft_p95, max_ratio: 1.2}]
+"""
+
+
+def source(tmp_path, text=GRAMMAR):
+    path = tmp_path / "support.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_router(path, {})
+
+
+def refusal(tmp_path, text):
+    with pytest.raises(ConfigError) as caught:
+        policy_of(source(tmp_path, text), Defaults())
+    return str(caught.value).replace(str(tmp_path), "")
+
+
+def test_the_file_of_the_grammar_is_a_policy(tmp_path):
+    policy = policy_of(source(tmp_path), Defaults())
+    assert policy.unit == ("user", "metadata.session_id")
+    assert [route.id for route in policy.every_route] == ["spanish-premium", "angry-callers", "default"]
+    treatment = policy.routes[0].variants[1]
+    assert treatment.parameters == {"temperature": 0.3, "max_tokens": 300}
+    assert policy.default.variants[0].choice.sort == ("price", "latency")
+    assert policy.experiment.layer.stop == 50
+    assert policy.experiment.rollout.start_s == 1795132800
+    assert policy.experiment.rollout.steps == ((0, 1), (86_400, 10), (259_200, 50))
+    assert policy.intents["order"][1] == "can I get two of those"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weight: 90", "weight: 89", "/support.yaml:8:7: routes.spanish-premium.variants: the weights of route"),
+        ('when: language == "es"', "when: language = ", "/support.yaml:6:20: routes.spanish-premium.when: not a CEL"),
+        ("id: angry-callers", "id: spanish-premium", "/support.yaml:14:9: routes.spanish-premium.id: the route id"),
+        ("variant: treatment,", "variant: treatmnt,", "/support.yaml:30:46: experiment.rollout.variant: route"),
+        (
+            "weight: 10\n",
+            "weight: -1\n",
+            "/support.yaml:10:17: routes.spanish-premium.variants.treatment.weight: must be",
+        ),
+        ("id: control,  ", "id: 'a:b',", "routes.spanish-premium.variants.a:b.id: does not look right, is 'a:b'"),
+        ("    when: voice", "    wehn: voice", "routes.angry-callers.wehn: unknown key (did you mean 'when'?)"),
+    ],
+)
+def test_what_is_wrong_has_its_place(tmp_path, old, new, message):
+    assert old in GRAMMAR
+    assert message in refusal(tmp_path, GRAMMAR.replace(old, new, 1))
+
+
+def test_a_route_without_a_condition_and_wrong_weights_are_both_reported(tmp_path):
+    text = "router: a\nroutes: [{id: r, variants: [{id: v, weight: 9, model: demo/fast}]}]\n"
+    found = refusal(tmp_path, text)
+    assert 'routes.r: has no condition (write `when: "true"`, or make it the default route)' in found
+    assert "must sum to 100" in found
+
+
+def test_limits_come_from_profile_file_and_router(tmp_path):
+    defaults = Defaults.model_validate({"profile": "patient", "timeouts": {"idle_s": 7}, "attempts": {"max": 2}})
+    limits = limits_of(defaults)
+    assert (limits.timeouts.first_token_s, limits.timeouts.idle_s, limits.max_attempts) == (120, 7, 2)
+    text = "router: a\nprofile: voice\ntimeouts: {total_s: 9}\nattempts: {retry_budget: 0.5}\non_interrupt: continue\n"
+    own = limits_of(defaults, source(tmp_path, text).router)
+    assert (own.timeouts.first_token_s, own.timeouts.idle_s, own.timeouts.total_s) == (5, 3, 9)
+    assert (own.max_attempts, own.retry_budget, own.on_interrupt) == (2, 0.5, "continue")
+
+
+def test_sort_directions_provider_orders_and_router_defaults_reach_the_policy(tmp_path):
+    text = """\
+name: routers/a
+defaults: {text_generation_config: {temperature: 0.7}, message_templates: [{role: system, content: hi}]}
+default_route:
+  route_id: d
+  variants:
+    - weight: 100
+      variant:
+        variant_id: v
+        model_id: auto
+        web_search: {engine: exa}
+        model_selection:
+          sort: [{metric: SORT_METRIC_LATENCY, direction: SORT_DIRECTION_DESCENDING}]
+          provider: {order: [openai], allow_fallbacks: false}
+"""
+    variant = policy_of(source(tmp_path, text), Defaults()).default.variants[0]
+    assert variant.choice.sort == ("latency:descending",)
+    assert (variant.choice.provider_order, variant.choice.allow_fallbacks) == (("openai",), False)
+    assert variant.parameters == {"temperature": 0.7, "web_search": {"engine": "exa"}}
+    assert variant.messages[0]["content"] == "hi"
+
+
+def test_growthbook_hashing_is_an_assignment(tmp_path):
+    text = "router: a\nhash: growthbook-v2\ndefault: {id: d, variants: [{id: v, weight: 100, model: demo/fast}]}\n"
+    assert policy_of(source(tmp_path, text), Defaults()).assign == "growthbook-v2"
+
+
+def test_the_shipped_configuration_decides():
+    table = build_table(load(None, {}))
+    assert table.decide(Facts(model="router/demo", user="u", metadata={"tier": "vip"})).route_id == "premium"
+    assert table.decide(Facts(model="gpt-realtime-2", seed="s")).router == "demo"
+    assert table.warnings() == ()
+
+
+def test_errors_of_all_routers_are_reported_together(tmp_path):
+    for name in ("a", "b"):
+        text = f"router: {name}\ndefault: {{id: d, variants: [{{id: v, weight: 1, model: demo/fast}}]}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    server = tmp_path / "server.yml"
+    server.write_text(
+        "routers: [a.yaml, b.yaml]\nprices: {demo/fast: {input: 1, output: 2}}\nscores: {fast: {math: 3}}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        build_table(load(server, {}))
+    assert len(caught.value.findings) == 2

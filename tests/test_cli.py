@@ -1,0 +1,218 @@
+"""The command line: what people type, what they read, what it leaves with."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from realtime.cli import app
+from router.cli.schema import text_of
+
+ROOT = Path(__file__).parent.parent
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("RR_") or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(*words):
+    return RUNNER.invoke(app, list(words))
+
+
+def test_the_version_is_there_in_an_instant_and_without_the_server():
+    command = [sys.executable, "-X", "importtime", "-m", "realtime", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.startswith("realtime-router ")
+    assert not {"typer", "pydantic", "rich", "uvicorn"} & {line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()}
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "realtime", "--version"], check=True, cwd=ROOT, capture_output=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.2
+
+
+def test_help_names_every_command():
+    text = run("--help").output
+    assert all(word in text for word in ("serve", "check", "explain", "schema", "init", "chat", "health", "import"))
+
+
+def test_the_shipped_configuration_is_good():
+    done = run("check")
+    assert done.exit_code == 0
+    assert "good: 1 file, 3 golden cases" in done.output
+
+
+def test_init_writes_files_that_are_good_and_never_overwrites(tmp_path):
+    assert run("init", str(tmp_path)).exit_code == 0
+    done = run("check", str(tmp_path / "realtime-router.yaml"))
+    assert (done.exit_code, "good: 2 files, 2 golden cases" in done.output) == (0, True)
+    again = run("init", str(tmp_path))
+    assert again.exit_code == 1
+    assert "is there already; nothing was written" in again.output
+
+
+def test_check_shows_the_line_and_leaves_with_one(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("router: bad\nroutes:\n  - id: a\n    when: tier === 1\n    variants: []\n")
+    done = run("check", str(path))
+    assert done.exit_code == 1
+    assert "4 |     when: tier === 1" in done.output
+    assert "not good: 1 file" in done.output
+
+
+def test_a_golden_case_that_moved_is_reported(tmp_path):
+    run("init", str(tmp_path))
+    cases = tmp_path / "routers" / "support.cases.json"
+    cases.write_text(
+        '[{"given": {"user": "ann"}, "expect": {"route": "premium"}},\n'
+        ' {"given": {"usr": 1}, "expect": {}},\n {"given": {}, "expect": {"rout": "x"}}, 5,\n'
+        ' {"given": {"protocol": "x"}, "expect": {}}]'
+    )
+    done = run("check", str(tmp_path / "routers" / "support.yaml"))
+    assert done.exit_code == 1
+    assert "moved: expected route 'premium', got route 'default'" in done.output
+    assert "given has an unknown word 'usr'" in done.output
+    assert "cannot expect 'rout'" in done.output
+    assert "protocol must be 'chat' or 'realtime'" in done.output
+    cases.write_text("{}")
+    assert "must be a list of cases" in run("check", str(tmp_path / "routers" / "support.yaml")).output
+
+
+def test_warnings_are_shown_and_count_when_strict(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text('router: r\nroutes: [{id: a, when: "true", variants: [{id: v, weight: 100, model: demo/fast}]}]\n')
+    second = tmp_path / "s.yaml"
+    text = "salt: same\ndefault: {id: d, variants: [{id: v, weight: 100, model: demo/fast}]}\n"
+    second.write_text("router: s\n" + text)
+    (tmp_path / "t.yaml").write_text("router: t\n" + text.replace("demo/fast", "nobody/x"))
+    server = tmp_path / "server.yml"
+    server.write_text("routers: [r.yaml, s.yaml, t.yaml]\n")
+    done = run("check", str(server))
+    assert done.exit_code == 0
+    assert "salt 'same' is also used by router 's'" in done.output
+    assert "nobody" in done.output
+    assert run("check", "--strict", str(server)).exit_code == 1
+    path.write_text(path.read_text().replace('"true"', "tier == 1"))
+    assert "no default route" in run("check", str(path)).output
+
+
+def test_explain_shows_conditions_variant_and_plan():
+    done = run("explain", "-m", "router/demo", "-u", "ann", "-d", "tier=vip")
+    assert done.exit_code == 0
+    assert all(word in done.output for word in ("Conditions", "premium", "bucket", "demo/smart"))
+    said = json.loads(run("explain", "-m", "router/demo", "-u", "ann", "--message", "hi", "--json").output)
+    assert said["decision"]["variant_id"] == "fast"
+    assert said["decision"]["conditions"][0]["error"] == "tier is not set"
+    assert [step["model"] for step in said["plan"]] == ["demo/fast", "demo/smart"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-m", "router/demoo"), "did you mean 'router/demo'?"),
+        (("-m", "auto", "-d", "x"), "'x' is not KEY=VALUE"),
+        (("-m", "auto", "-c", "/nonexistent.yaml"), "cannot be read"),
+    ],
+)
+def test_explain_refuses_with_a_remedy(words, message):
+    done = run("explain", *words)
+    assert done.exit_code == 1
+    assert message in done.output
+
+
+@pytest.mark.parametrize("which", ["server", "router"])
+def test_the_schemas_in_the_documentation_are_current(which):
+    kept = (ROOT / "docs" / "schema" / f"{which}.schema.json").read_text(encoding="utf-8")
+    assert kept == text_of(which), f"write it again: realtime-router schema {which} > docs/schema/{which}.schema.json"
+    assert run("schema", which).output == kept
+
+
+def test_an_unknown_schema_is_refused():
+    assert run("schema", "nothing").exit_code == 1
+
+
+def test_shipped_files_name_a_schema_that_is_there():
+    shipped = sorted((ROOT / "policies" / "experiments").glob("*.yaml"))
+    assert shipped
+    for path in shipped:
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith("# yaml-language-server: $schema=")
+        assert (path.parent / first.partition("=")[2]).is_file()
+
+
+def test_health_and_chat_say_so_when_nothing_listens():
+    url = "http://127.0.0.1:9"
+    assert run("health", "--url", url).exit_code == 1
+    done = run("chat", "--url", url, "hello")
+    assert done.exit_code == 1
+    assert "start it with: realtime-router serve" in done.output
+
+
+def test_flags_win_over_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("RR_CONFIG", "/nonexistent.yaml")
+    assert run("explain", "-m", "demo/fast").exit_code == 1
+    path = tmp_path / "s.yaml"
+    path.write_text("{}")
+    assert run("explain", "-m", "demo/fast", "-c", str(path)).exit_code == 0
+
+
+LITELLM = """\
+model_list:
+  - model_name: gpt
+    litellm_params: {model: azure/gpt-4o, api_base: https://x.example/, api_key: os.environ/AZURE_KEY, weight: 3, rpm: 6}
+  - model_name: gpt
+    litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY, weight: 1}
+  - model_name: claude
+    litellm_params: {model: anthropic/claude-sonnet-4-6, api_key: os.environ/ANTHROPIC_API_KEY, temperature: 0.2}
+  - model_name: small
+    litellm_params: {model: together_ai/meta/llama, api_key: a}
+  - model_name: small2
+    litellm_params: {model: together_ai/meta/llama2, api_key: b, drop_params: true}
+  - model_name: "anything"
+    litellm_params: {model: "groq/*", api_key: k}
+  - model_name: broken
+litellm_settings: {num_retries: 2, cache: true, request_timeout: 30}
+router_settings:
+  routing_strategy: simple-shuffle
+  fallbacks: [{gpt: [claude]}]
+  allowed_fails: 4
+  cooldown_time: 20
+  stream_timeout: 6
+general_settings: {master_key: sk-1234}
+"""
+
+
+def test_a_litellm_configuration_becomes_ours(tmp_path, monkeypatch):
+    for name in ("AZURE_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, "k")
+    source = tmp_path / "config.yaml"
+    source.write_text(LITELLM)
+    out = tmp_path / "out"
+    done = run("import", "litellm", str(source), "--out", str(out))
+    assert done.exit_code == 0
+    server = (out / "realtime-router.yaml").read_text()
+    assert "setting routing_strategy: 'simple-shuffle'" in server
+    assert "sk-1234" not in server + done.output
+    assert run("check", str(out / "realtime-router.yaml")).exit_code == 0
+    said = json.loads(run("explain", "-m", "gpt", "-u", "u", "--json", "-c", str(out / "realtime-router.yaml")).output)
+    assert said["decision"]["router"] == "gpt"
+    assert {step["model"] for step in said["plan"]} == {"azure/gpt-4o", "openai/gpt-4o", "anthropic/claude-sonnet-4-6"}
+    assert run("import", "litellm", str(source), "--out", str(out)).exit_code == 1
+
+
+@pytest.mark.parametrize("text", ["a: [", "model_list: 5", "other: 1"])
+def test_what_is_no_litellm_configuration_is_refused(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert run("import", "litellm", str(path), "--out", str(tmp_path)).exit_code == 1
