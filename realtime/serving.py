@@ -1,0 +1,150 @@
+"""`serve`: configuration to a listening server; reload, readiness and the words at the start."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+from uvicorn._types import ASGI3Application
+
+from router.config import Config, ConfigError, load
+from router.config.providers import ollama_answers
+from router.server import Binding, Hooks, Settings, serve
+
+from .app import House, build
+
+LOOPBACK = ("localhost", "::1")
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The flags of `serve`; None: not given, so the file's word holds."""
+
+    config: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    tls_dev: bool = False
+    log_level: str = "info"
+    log_format: str = "text"
+
+
+def run(wanted: Wanted, environ: Mapping[str, str] | None = None) -> int:
+    """Serve until told to stop; the exit code."""
+    environ = os.environ if environ is None else environ
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
+    if wanted.log_level not in LEVELS or wanted.log_format not in ("text", "json"):
+        err.print(f"error: log level is one of {', '.join(LEVELS)}, log format is text or json", markup=False)
+        return 2
+    log_to_stderr(wanted.log_level, as_json=wanted.log_format == "json")
+    try:
+        config = with_local_ollama(load(wanted.config, environ), environ)
+        binding = binding_of(wanted, config)
+        refusal = refusal_of(binding, config)
+        if refusal is not None:
+            err.print(f"error: {refusal}", markup=False)
+            return 2
+        house = build(config, environ)
+    except ConfigError as error:
+        err.print(error.render(), markup=False)
+        return 1
+    scheme = "https" if binding.certificate else "http"
+    hooks = Hooks(
+        on_ready=lambda port: welcome(
+            Console(highlight=False, soft_wrap=True), f"{scheme}://{shown(binding)}:{port}", house
+        ),
+        on_drain=house.drain,
+        on_reload=house.reload,
+    )
+    try:
+        return serve(cast("ASGI3Application", house.asgi), Settings(binding=binding, hooks=hooks))
+    except OSError as error:
+        err.print(f"error: cannot listen on {binding.host}:{binding.port}: {error.strerror or error}", markup=False)
+        return 1
+
+
+def with_local_ollama(config: Config, environ: Mapping[str, str]) -> Config:
+    """Add Ollama when no file names the providers and its usual port on this machine answers."""
+    asked = config.path is None and not environ.get("RR_NO_OLLAMA")
+    return config.with_provider("ollama") if asked and ollama_answers() else config
+
+
+def binding_of(wanted: Wanted, config: Config) -> Binding:
+    """Flags over file."""
+    certificate, key = wanted.certificate, wanted.key
+    if wanted.tls_dev and certificate is None:
+        from router.tls_dev import dev_certificate  # noqa: PLC0415  only --tls-dev needs it
+
+        certificate, key = dev_certificate(Path.home() / ".cache" / "realtime-router")
+    return Binding(
+        host=wanted.host or config.server.host,
+        port=config.server.port if wanted.port is None else wanted.port,
+        workers=wanted.workers or config.server.workers,
+        certificate=certificate,
+        key=key,
+    )
+
+
+def refusal_of(binding: Binding, config: Config) -> str | None:
+    """Why this address cannot be served, or None: without keys only loopback addresses are."""
+    if config.auth.keys or binding.host in LOOPBACK or binding.host.startswith("127."):
+        return None
+    return (
+        f"no API key is configured and {binding.host!r} is not a loopback address: everybody on the network could "
+        "spend your provider keys. Add auth.keys to the server file, or listen on 127.0.0.1."
+    )
+
+
+def shown(binding: Binding) -> str:
+    """The host as one types it."""
+    return f"[{binding.host}]" if ":" in binding.host else binding.host
+
+
+def welcome(out: Console, url: str, house: House) -> None:
+    """What to try next, on stdout, once the port listens."""
+    config = house.config
+    providers = ", ".join(config.providers)
+    routers = ", ".join(f"router/{source.router.router}" for source in config.routers) or "none"
+    key = "$RR_KEY" if config.auth.keys else "unused"
+    out.print(f"[bold]Realtime Router[/] is ready at [bold]{url}[/]")
+    out.print(f"providers: {providers}\nrouters:   {routers}\n", markup=False)
+    out.print("Try next, in another terminal:", style="bold")
+    lines = [
+        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
+        f"    -H 'authorization: Bearer {key}' \\",
+        '    -d \'{"model": "router/demo", "user": "ann", "messages": [{"role": "user", "content": "count to 5"}]}\'',
+        "",
+        "  python -c 'from openai import OpenAI",
+        f'c = OpenAI(base_url="{url}/v1", api_key="{key}")',
+        'print(c.chat.completions.create(model="router/demo", messages=[{"role": "user", "content": "hello"}]))\'',
+        "",
+        f"  realtime-router chat --url {url}",
+        f"  playground and API page: {url}/ and {url}/docs",
+    ]
+    out.print("\n".join(lines), markup=False)
+    sys.stdout.flush()
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"at": self.formatTime(record), "level": record.levelname, "logger": record.name}
+        return json.dumps({**line, "message": super().format(record)}, ensure_ascii=False)
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    """One line an event on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        _JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
