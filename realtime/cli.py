@@ -18,7 +18,8 @@ def _app() -> "typer.Typer":
         return app
 
     @app.command("serve")
-    def serve(  # noqa: PLR0917  flags
+    def serve(
+        *,
         config: ConfigOption = None,
         host: Annotated[str | None, typer.Option(envvar="RR_HOST", help="Address to listen on.")] = None,
         port: Annotated[int | None, typer.Option("--port", "-p", envvar=["RR_PORT", "PORT"], help="Port.")] = None,
@@ -27,7 +28,6 @@ def _app() -> "typer.Typer":
         tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
         log_level: Annotated[str, typer.Option(envvar="RR_LOG_LEVEL", help="debug, info, warning or error.")] = "info",
         log_format: Annotated[str, typer.Option(envvar="RR_LOG_FORMAT", help="text or json.")] = "text",
-        *,
         tls_dev: Annotated[
             bool, typer.Option("--tls-dev", help="Make a self-signed certificate (wss: for clients).")
         ] = False,

@@ -68,7 +68,6 @@ def explain(
     ] = None,
     message: Annotated[Optional[str], typer.Option("--message", help="What the user says.")] = None,  # noqa: UP045
     config: ConfigOption = None,
-    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what would be decided and why: conditions, bucket, variant, plan. Nothing is called."""
@@ -96,7 +95,8 @@ def init(
 
 
 @app.command()
-def chat(  # noqa: PLR0917  flags
+def chat(
+    *,
     text: Annotated[Optional[list[str]], typer.Argument(metavar="[TEXT]...", help="Say this and leave.")] = None,  # noqa: UP045
     model: Annotated[str, typer.Option("--model", "-m", help="Model string.")] = "router/demo",
     url: UrlOption = LOCAL_URL,
