@@ -58,6 +58,7 @@ def check(
 
 @app.command()
 def explain(
+    *,
     model: Annotated[str, typer.Option("--model", "-m", help="Model string, e.g. router/support or auto.")],
     user: Annotated[Optional[str], typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")] = None,  # noqa: UP045
     metadata: Annotated[
