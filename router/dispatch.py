@@ -6,6 +6,7 @@ An empty success is a failure: HTML, malformed JSON, no choices or a choice with
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -66,9 +67,7 @@ class Errand:
         """The attempt as a call. `assistant`: text to be continued by the target (prefill)."""
         target, timeouts = step.target, step.timeouts
         if not self.stream:
-            timeouts = replace(
-                timeouts, first_token_s=timeouts.answer_s, idle_s=max(timeouts.idle_s, timeouts.answer_s)
-            )
+            timeouts = _for_whole(timeouts)
         byok = self.credentials and self.credential_type(step, attempts) == "byok"
         credential = self.credentials[target.provider] if byok else None
         if self.document is None:
@@ -113,6 +112,12 @@ class Errand:
         if upstream is None:
             raise UpstreamFault(Outcome.MODEL_NOT_FOUND, f"provider {target.provider!r} is not configured")
         return upstream
+
+
+@lru_cache(maxsize=64)
+def _for_whole(timeouts: Timeouts) -> Timeouts:
+    """Limits for an answer that is not streamed: silence is what it is made of until it comes."""
+    return replace(timeouts, first_token_s=timeouts.answer_s, idle_s=max(timeouts.idle_s, timeouts.answer_s))
 
 
 @dataclass(slots=True)

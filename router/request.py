@@ -27,7 +27,7 @@ MIN_TTFT_S = 0.3
 MAX_TTFT_S = 600.0
 NO_OPTIONS = RoutingOptions()
 NO_NEEDS = Needs()
-_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)(ms|s)")
+_DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(ms|s)")
 _TOKENS_PER_MESSAGE = 4
 
 
