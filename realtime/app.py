@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from policies import RoutingTable
 from router.assembly import build_state
-from router.config import Config, Key
+from router.config import Config, ConfigError, Key, RouterFile
+from router.config.saved import with_routers
 from router.metrics import LabelSets, Metrics
 from router.proxy.app import Access, App, create_app
 from router.proxy.auth import Key as ProxyKey
@@ -35,10 +36,12 @@ class House:
             access=access_of(config),
             gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.records),
             listed=lambda: self.listing,
+            shelf=self,
             voice=voice,
             lifespan=self,
         )
         self.asgi = self.app.asgi
+        self._saved: dict[str, RouterFile | None] = {}  # put or removed (None) over the control plane, wins over files
         self._name()
         self._watching: contextlib.AsyncExitStack | None = None
 
@@ -65,7 +68,29 @@ class House:
         """SIGHUP: look again."""
         self.reloader.ask()
 
+    def routers(self) -> Mapping[str, RouterFile]:
+        """Every router by name: the files' and the saved ones."""
+        return {source.router.router: source.router for source in self.config.routers}
+
+    def put(self, router: RouterFile) -> None:
+        """Save a router, effective at once. Raises ConfigError; then nothing has changed."""
+        self._save(router.router, router)
+
+    def remove(self, name: str) -> None:
+        """Take a router away, until its file is loaded by a new start."""
+        self._save(name, None)
+
+    def _save(self, name: str, router: RouterFile | None) -> None:
+        before = self._saved
+        self._saved = {**before, name: router}
+        try:
+            self._take(self.reloader.config)
+        except ConfigError:
+            self._saved = before
+            raise
+
     def _take(self, config: Config) -> None:
+        config = with_routers(config, self._saved)
         self.router.replace(build_state(config, self.router.state))
         self.app.replace_access(access_of(config))
         self.config = config

@@ -6,14 +6,29 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from .document import MAX_FILE_BYTES, Node, parse
 from .findings import ConfigError, Finding
 from .inworld import from_inworld_node, is_inworld
-from .models import Auth, Defaults, Price, Provider, Realtime, Records, Scores, Server, ServerFile, State
+from .models import (
+    MIN_SECRET,
+    Auth,
+    Defaults,
+    Key,
+    Price,
+    Provider,
+    Realtime,
+    Records,
+    Scores,
+    Server,
+    ServerFile,
+    State,
+)
 from .providers import ALWAYS, complete, from_environment
 from .router_file import RouterFile
 from .validation import validate
-from .variables import expand
+from .variables import MissingVariableError, expand, lookup
 from .voices import shipped_aliases, shipped_voices
 
 ROUTER_ENDINGS = (".yaml", ".yml", ".json")
@@ -178,6 +193,19 @@ def _routers(paths: list[Path], environ: Mapping[str, str]) -> tuple[RouterSourc
     return tuple(found.values())
 
 
+def _with_master_key(auth: Auth, environ: Mapping[str, str]) -> Auth:
+    """`RR_MASTER_KEY` (or its file) is a key that may do everything, unless the file has a key called master."""
+    try:
+        secret = lookup("RR_MASTER_KEY", environ)
+    except MissingVariableError as error:
+        raise ConfigError([Finding("environment", str(error), path="RR_MASTER_KEY")]) from None
+    if not secret or any(key.id == "master" for key in auth.keys):
+        return auth
+    if len(secret) < MIN_SECRET:
+        raise ConfigError([Finding("environment", f"must be at least {MIN_SECRET} characters", path="RR_MASTER_KEY")])
+    return auth.model_copy(update={"keys": (*auth.keys, Key(id="master", secret=SecretStr(secret), write=True))})
+
+
 def _assemble(
     file: ServerFile,
     path: Path | None,
@@ -200,7 +228,7 @@ def _assemble(
     folders = {path.parent / name for name in file.routers or () if path is not None}
     return Config(
         server=file.server,
-        auth=file.auth,
+        auth=_with_master_key(file.auth, environ),
         providers=providers,
         defaults=file.defaults,
         realtime=file.realtime,

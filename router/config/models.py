@@ -15,6 +15,9 @@ ProviderKind = Literal["openai", "litellm", "demo", "local", "scripted"]
 OnInterrupt = Literal["error", "continue"]
 
 
+MIN_SECRET = 8
+
+
 class Model(BaseModel):
     """Frozen, and strict about what it does not know."""
 
@@ -38,7 +41,7 @@ class Key(Model):
     """One API key of a caller and what it may do."""
 
     id: Identifier
-    secret: SecretStr = Field(min_length=8, description='Usually "${NAME}"; also NAME_FILE')
+    secret: SecretStr = Field(min_length=MIN_SECRET, description='Usually "${NAME}"; also NAME_FILE')
     routers: tuple[str, ...] = ("*",)
     write: bool = Field(default=False, description="May change routers over /router/v1/routers")
     rpm: Count | None = None

@@ -1,8 +1,12 @@
 """Loading: everything at once, a place for every complaint, the environment, the defaults."""
 
+import socket
+
 import pytest
 
 from router.config import ConfigError, load
+from router.config.providers import ollama_answers
+from router.config.saved import with_routers
 
 ROUTER = "router: support\ndefault: {id: d, variants: [{id: a, weight: 100, model: demo/fast}]}\n"
 
@@ -142,3 +146,32 @@ def test_the_checksum_names_the_content(tmp_path):
     assert load(path, {}).checksum == first
     (tmp_path / "routers" / "a.yaml").write_text(ROUTER + "# more\n")
     assert load(path, {}).checksum != first
+
+
+def test_a_master_key_of_the_environment_may_do_everything(tmp_path):
+    keys = load(None, {"RR_MASTER_KEY": "long-enough"}).auth.keys
+    assert [(key.id, key.write, key.routers) for key in keys] == [("master", True, ("*",))]
+    path = write(tmp_path, "auth: {keys: [{id: master, secret: own-secret}]}\n")
+    assert load(path, {"RR_MASTER_KEY": "long-enough"}).auth.keys[0].secret.get_secret_value() == "own-secret"
+    assert "at least 8" in str(refusal(None, {"RR_MASTER_KEY": "short"}))
+    assert "cannot be read" in str(refusal(None, {"RR_MASTER_KEY_FILE": "/nonexistent"}))
+
+
+def test_a_provider_can_be_added_to_a_configuration():
+    config = load(None, {})
+    assert config.with_provider("ollama").providers["ollama"].allow_private
+    assert config.with_provider("demo") is config
+
+
+def test_ollama_is_looked_for_on_this_machine_only():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert ollama_answers(listening.getsockname()[1])
+    assert not ollama_answers(9)
+
+
+def test_saved_routers_stand_in_the_place_of_the_files(tmp_path):
+    config = load(write(tmp_path, "routers: [routers]\n", a=ROUTER, b=ROUTER.replace("support", "other")), {})
+    saved = config.routers[0].router.model_copy(update={"salt": "new"})
+    changed = with_routers(config, {"support": saved, "other": None})
+    assert [source.router.salt for source in changed.routers] == ["new"]
+    assert len(config.routers) == 2
