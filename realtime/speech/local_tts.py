@@ -21,6 +21,7 @@ import numpy as np
 from policies import Outcome
 from realtime.audio.formats import Samples
 from realtime.stages.base import Line, SpokenAudio, WordTime
+from realtime.stages.speakable import TAGS
 from realtime.stages.trim import trimmed
 from realtime.stages.word_times import estimated_times, until_next
 from router.upstreams.base import UpstreamFault
@@ -55,22 +56,36 @@ def portions(text: str) -> list[tuple[int, int]]:
     return [*cuts, (first, len(text))]
 
 
+class _Engines:
+    """One thread for flite and one worker for espeak-ng, started at first use, shared by all voices."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.thread: ThreadPoolExecutor | None = None
+        self.worker: Worker | None = None
+        self.starting = asyncio.Lock()
+
+
 class LocalSpeaker:
-    """`local/<voice>`. One thread for flite and one worker for espeak-ng, started at first use. One event loop."""
+    """`local/<voice>`. Belongs to one event loop."""
 
     def __init__(self, voice: str = "auto", *, timeout_s: float = 20.0) -> None:
         self.voice = voice
-        self.timeout_s = timeout_s
-        self._thread: ThreadPoolExecutor | None = None
-        self._worker: Worker | None = None
-        self._starting = asyncio.Lock()
+        self._engines = _Engines(timeout_s)
+
+    def with_voice(self, voice: str) -> "LocalSpeaker":
+        """Another voice of the same engines; closing either closes both."""
+        other = LocalSpeaker(voice)
+        other._engines = self._engines
+        return other
 
     async def speak(self, line: Line) -> AsyncIterator[SpokenAudio]:
         """See the port. A sentence is one piece: these engines give it at once, in 1 to 100 ms."""
         voice = self._chosen(line.voice)
         offset_ms = 0.0
-        for first, last in portions(line.text):
-            part = replace(line, text=line.text[first:last])
+        text = TAGS.sub(lambda tag: " " * len(tag.group()), line.text)  # these voices would read them aloud
+        for first, last in portions(text):
+            part = replace(line, text=text[first:last])
             samples, rate, words = await (self._espeak(part) if voice == "espeak" else self._flite(part, voice))
             samples, words = trimmed(samples, rate, words)
             duration_ms = len(samples) * 1000 / rate
@@ -83,11 +98,11 @@ class LocalSpeaker:
             offset_ms += duration_ms
 
     async def _flite(self, line: Line, voice: str) -> Sentence:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="flite")
+        if self._engines.thread is None:
+            self._engines.thread = ThreadPoolExecutor(1, thread_name_prefix="flite")
         speed = min(max(line.speed, 0.25), 4.0)
         call = partial(flite.synthesise, line.text, voice, speed=speed)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await asyncio.get_running_loop().run_in_executor(self._engines.thread, call)
 
     def _chosen(self, wish: str | None) -> str:
         known = installed_voices()
@@ -107,21 +122,21 @@ class LocalSpeaker:
         pace = round(WORDS_PER_MINUTE * min(max(line.speed, 0.45), 2.5))
         if importlib.util.find_spec("espeakng_loader") is None:
             return await _espeak_program(line.text, voice, pace)
-        async with self._starting:
-            if self._worker is None or not self._worker.alive:
-                self._worker = await Worker.start(ESPEAK_PROGRAM)
+        async with self._engines.starting:
+            if self._engines.worker is None or not self._engines.worker.alive:
+                self._engines.worker = await Worker.start(ESPEAK_PROGRAM)
         wish = json.dumps({"text": line.text, "voice": voice, "words_per_minute": pace}).encode()
-        answer, pcm = await self._worker.ask(b"t", wish, timeout_s=self.timeout_s)
+        answer, pcm = await self._engines.worker.ask(b"t", wish, timeout_s=self._engines.timeout_s)
         samples = np.frombuffer(pcm, dtype="<i2")
         starts = [(int(at), float(ms)) for at, _, ms in answer["words"]]
         return samples, int(answer["rate"]), until_next(line.text, starts, len(samples) * 1000 / answer["rate"])
 
     async def aclose(self) -> None:
         """See the port."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._worker is not None:
-            await self._worker.aclose()
+        if self._engines.thread is not None:
+            self._engines.thread.shutdown(wait=False, cancel_futures=True)
+        if self._engines.worker is not None:
+            await self._engines.worker.aclose()
 
 
 async def _espeak_program(text: str, voice: str, pace: int) -> Sentence:

@@ -128,8 +128,8 @@ async def test_without_the_bundled_library_the_program_speaks_with_estimated_tim
 async def test_a_dead_espeak_worker_is_replaced():
     speaker = LocalSpeaker("espeak")
     await spoken(speaker, Line("hello"))
-    os.kill(speaker._worker.pid, signal.SIGKILL)
-    await speaker._worker._gone
+    os.kill(speaker._engines.worker.pid, signal.SIGKILL)
+    await speaker._engines.worker._gone
     assert len((await spoken(speaker, Line("hello again")))[0]) > 1000
     await speaker.aclose()
 

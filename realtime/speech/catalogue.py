@@ -1,0 +1,73 @@
+"""From a target's name to what hears or speaks: `local/pocketsphinx`, `local/rms`, `openai/whisper-1`, …
+
+Local engines are shared by all sessions of this server and start at first use; every other provider is a configured
+upstream that speaks OpenAI over HTTP.
+"""
+
+from collections.abc import Mapping
+
+from policies import Outcome, Target, Timeouts
+from realtime.stages.base import Speaker, Transcriber
+from router.upstreams.base import Upstream, UpstreamFault
+
+from .local_stt import PocketsphinxTranscriber, SphinxSettings
+from .local_tts import LocalSpeaker
+from .openai_http import HttpSpeaker, HttpSpeechSettings, HttpTranscriber
+from .scripted import ScriptedSpeaker, ScriptedTranscriber
+
+DEFAULT_TIMEOUTS = Timeouts()
+LOCAL_EARS = ("auto", "pocketsphinx")
+
+
+class SpeechCatalogue:
+    """The ears and voices of one server. Belongs to one event loop; create it inside."""
+
+    def __init__(
+        self,
+        upstreams: Mapping[str, Upstream],
+        *,
+        sphinx: SphinxSettings | None = None,
+        http: Mapping[str, HttpSpeechSettings] | None = None,
+    ) -> None:
+        """`http`: settings by provider name, where a server differs from OpenAI."""
+        self._upstreams = upstreams
+        self._http = http or {}
+        self._ears = PocketsphinxTranscriber(sphinx)
+        self._voices: dict[str, LocalSpeaker] = {}
+        self._shared = LocalSpeaker()
+
+    async def warm(self) -> None:
+        """Start the local recogniser now, so that the first utterance does not wait."""
+        await self._ears.warm()
+
+    def transcriber(self, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Transcriber:
+        """What hears. Raises UpstreamFault for a name that nothing answers to."""
+        if target.provider == "local":
+            if target.model not in LOCAL_EARS:
+                raise UpstreamFault(
+                    Outcome.MODEL_NOT_FOUND, f"there is no local ear {target.model!r}; use local/pocketsphinx"
+                )
+            return self._ears
+        if target.provider == "scripted":
+            return ScriptedTranscriber(target.model)
+        return HttpTranscriber(self._upstream(target), target, timeouts, self._http.get(target.provider))
+
+    def speaker(self, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Speaker:
+        """What speaks. Raises UpstreamFault for a provider that is not configured."""
+        if target.provider == "local":
+            return self._voices.setdefault(target.model, self._shared.with_voice(target.model))
+        if target.provider == "scripted":
+            return ScriptedSpeaker(target.model)
+        return HttpSpeaker(self._upstream(target), target, timeouts, self._http.get(target.provider))
+
+    def _upstream(self, target: Target) -> Upstream:
+        found = self._upstreams.get(target.provider)
+        if found is None:
+            have = ", ".join(sorted({"local", *self._upstreams}))
+            raise UpstreamFault(Outcome.MODEL_NOT_FOUND, f"{target.name}: no such provider; there are {have}")
+        return found
+
+    async def aclose(self) -> None:
+        """End the local engines. Upstreams belong to the router."""
+        await self._ears.aclose()
+        await self._shared.aclose()
