@@ -1,5 +1,15 @@
-"""JSON text to events and back: the only place that knows wire names. One `Codec` per connection, per dialect."""
+"""JSON text to events and back: the only place that knows wire names.
 
-from .codec import Codec, Dialect
+One `Codec` per connection. Outside of the socket: `read_session(json, dialect)` checks the session of a REST call
+(client secrets, session tokens) and gives its patch, or raises `Refusal`; `write_session(...)` gives the full session
+for the answer.
+"""
 
-__all__ = ["Codec", "Dialect"]
+from .codec import Codec
+from .dialect import Dialect
+from .patches import beta_patch, session_patch
+from .reading import read_session
+from .sessions import write_session
+from .shapes import Refusal
+
+__all__ = ["Codec", "Dialect", "Refusal", "beta_patch", "read_session", "session_patch", "write_session"]

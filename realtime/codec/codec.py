@@ -1,17 +1,12 @@
-"""The front of the codec: one object per connection."""
+"""The front of the codec: one object per connection, one dialect, both directions."""
 
 from collections.abc import Callable
-from enum import StrEnum
 
-from realtime.protocol import ClientEvent, ServerEvent
+from realtime.protocol import ClientEvent, Malformed, ServerEvent
 
-
-class Dialect(StrEnum):
-    """How events are spelled."""
-
-    GA = "ga"
-    BETA = "beta"
-    INWORLD = "inworld"
+from .decode import Decoder
+from .dialect import Dialect
+from .encode import Encoder
 
 
 class Codec:
@@ -19,12 +14,17 @@ class Codec:
 
     def __init__(self, dialect: Dialect, *, event_ids: Callable[[], str]) -> None:
         self.dialect = dialect
-        self._event_ids = event_ids
+        self._decoder = Decoder(dialect)
+        self._encoder = Encoder(dialect, event_ids)
 
     def decode(self, frame: str | bytes, *, at_ms: float = 0.0) -> ClientEvent:
         """Read one text frame. Never raises: a refused frame becomes `Malformed`, to be handed to the machine."""
-        raise NotImplementedError
+        return self._decoder.decode(frame, at_ms)
+
+    def refuse_binary(self, *, at_ms: float = 0.0) -> Malformed:
+        """What a binary frame becomes."""
+        return self._decoder.binary(at_ms)
 
     def encode(self, event: ServerEvent) -> bytes | None:
         """One text frame (UTF-8 JSON), or None when this dialect does not know such an event."""
-        raise NotImplementedError
+        return self._encoder.encode(event)

@@ -16,7 +16,7 @@ from .client_events import (
 )
 from .conversation import Entry
 from .effects import ApplySettings, TranscribeItem
-from .items import AudioPart, FunctionOutput, Item, Message
+from .items import AudioPart, FunctionCall, FunctionOutput, Item, Message
 from .listener import Listener, silenced
 from .replies import Replies
 from .requests import recorded
@@ -43,6 +43,8 @@ class Desk:
             state.refuse(fault.code, fault.message, fault.param)
             return
         item = event.item if event.item.id else replace(event.item, id=state.fresh_item_id())
+        if isinstance(item, FunctionCall) and not item.call_id:
+            item = replace(item, call_id=state.ids("call"))
         recording = recorded(item)
         before = state.conversation.add(Entry(item, awaited=recording is not None), after=event.previous_item_id)
         shown = unrecorded(item)

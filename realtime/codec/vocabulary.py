@@ -1,0 +1,316 @@
+"""The shapes of what clients send, per dialect, as data."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from .dialect import Dialect
+from .shapes import Anything, ByKind, Choice, Flag, ListOf, MapOf, Number, Record, Shape, Tagged, Text
+
+_TEXT, _FLAG, _ANY = Text(), Flag(), Anything()
+_RATES = (8000, 16_000, 24_000, 32_000, 44_100, 48_000)
+FORMAT_NAMES = {
+    "audio/pcm": "pcm16",
+    "pcm16": "pcm16",
+    "audio/pcmu": "ulaw",
+    "g711_ulaw": "ulaw",
+    "audio/pcma": "alaw",
+    "g711_alaw": "alaw",
+    "audio/float32": "float32",
+    "float32": "float32",
+}
+MAX_TOKENS = ByKind("an integer or 'inf'", text=Choice(("inf",)), number=Number(1, 4096, whole=True))
+TOOL = Tagged(
+    "type",
+    {"function": Record({"name": _TEXT, "description": _TEXT, "parameters": _ANY}, required=("name",), open=True)},
+    default="function",
+)
+INWORLD_TOOL = Tagged("type", {**TOOL.records, "web_search": Record({}, open=True)}, default="function")
+TOOL_CHOICE = ByKind(
+    "a string or an object",
+    text=Choice(("none", "auto", "required")),
+    object=Tagged(
+        "type",
+        {
+            "function": Record({"type": _TEXT, "name": _TEXT}, required=("name",)),
+            "mcp": Record({"type": _TEXT, "server_label": _TEXT, "name": _TEXT}, required=("server_label",)),
+        },
+    ),
+)
+METADATA = MapOf(Text(longest=512), most=16, longest_name=64)
+TRACING = ByKind(
+    "'auto' or an object",
+    text=Choice(("auto",)),
+    object=Record({"group_id": _TEXT, "metadata": _ANY, "workflow_name": _TEXT}),
+)
+TRUNCATION = ByKind(
+    "'auto', 'disabled' or an object",
+    text=Choice(("auto", "disabled")),
+    object=Tagged(
+        "type",
+        {
+            "retention_ratio": Record(
+                {
+                    "type": _TEXT,
+                    "retention_ratio": Number(0, 1),
+                    "token_limits": Record({"post_instructions": Number(0, whole=True)}),
+                },
+                required=("retention_ratio",),
+            )
+        },
+    ),
+)
+VOICE = ByKind("a string or an object", text=_TEXT, object=Record({"id": _TEXT}, required=("id",)))
+REASONING = Record({"effort": Choice(("minimal", "low", "medium", "high", "xhigh", "none"))})
+PROMPT = Record({"id": _TEXT, "variables": _ANY, "version": _TEXT}, required=("id",))
+INCLUDE = ListOf(Choice(("item.input_audio_transcription.logprobs",)))
+TRANSCRIPTION = Record(
+    {
+        "model": _TEXT,
+        "language": _TEXT,
+        "prompt": _TEXT,
+        "languages": ListOf(_TEXT),
+        "keywords": ListOf(_TEXT),
+        "delay": Choice(("minimal", "low", "medium", "high", "xhigh")),
+    }
+)
+NOISE = Record({"type": Choice(("near_field", "far_field")), "strength": Number()})
+_SWITCHES: Mapping[str, Shape] = {"type": _TEXT, "create_response": _FLAG, "interrupt_response": _FLAG}
+_SERVER_VAD: Mapping[str, Shape] = {
+    "threshold": Number(0, 1),
+    "prefix_padding_ms": Number(0, whole=True),
+    "silence_duration_ms": Number(0, whole=True),
+    "idle_timeout_ms": Number(5000, 30_000, whole=True),
+}
+_SEMANTIC_VAD: Mapping[str, Shape] = {"eagerness": Choice(("low", "medium", "high", "auto"))}
+TURN_DETECTION_FIELDS: Mapping[str, Shape] = {**_SWITCHES, **_SERVER_VAD, **_SEMANTIC_VAD}
+TURN_DETECTION = Tagged(
+    "type",
+    {
+        "server_vad": Record({**_SWITCHES, **_SERVER_VAD}),
+        "semantic_vad": Record({**_SWITCHES, **_SEMANTIC_VAD}),
+        "": Record(TURN_DETECTION_FIELDS),  # a partial update that does not say the type
+    },
+    default="",
+)
+EXTENSIONS: Mapping[str, Shape] = {
+    "providerData": Record({"user_id": _TEXT, "metadata": MapOf(_ANY)}, open=True),
+    "provider_data": Record({"user_id": _TEXT, "metadata": MapOf(_ANY)}, open=True),
+    "user": _TEXT,
+    "metadata": MapOf(_ANY),
+}
+BETA_FORMAT = Choice(("pcm16", "g711_ulaw", "g711_alaw"))
+_MODALITIES = ListOf(Choice(("text", "audio")))
+
+
+def audio_format(dialect: Dialect) -> Shape:
+    """How audio formats are named."""
+    if dialect is Dialect.GA:
+        rate = Number(24_000, 24_000, whole=True)
+        plain = Record({"type": _TEXT})
+        pcm = Record({"type": _TEXT, "rate": rate})
+        return Tagged("type", {"audio/pcm": pcm, "audio/pcmu": plain, "audio/pcma": plain})
+    known = Record({"type": Choice(tuple(FORMAT_NAMES)), "rate": Number(8000, 48_000, whole=True)}, required=("type",))
+    return ByKind("a string or an object", text=Choice(tuple(FORMAT_NAMES)), object=known)
+
+
+def supported_rate(rate: int) -> bool:
+    """Whether Inworld's endpoint knows this PCM rate."""
+    return rate in _RATES
+
+
+def _audio_input(dialect: Dialect) -> Record:
+    return Record(
+        {
+            "format": audio_format(dialect),
+            "transcription": TRANSCRIPTION,
+            "noise_reduction": NOISE,
+            "turn_detection": TURN_DETECTION,
+        },
+        open=dialect is Dialect.INWORLD,
+    )
+
+
+@cache
+def session(dialect: Dialect) -> Shape:
+    """The `session` of an update."""
+    lenient = dialect is Dialect.INWORLD
+    output = Record(
+        {
+            "format": audio_format(dialect),
+            "voice": VOICE,
+            "speed": Number(0.25, 1.5),
+            "model": _TEXT,
+            "language": _TEXT,
+        },
+        open=lenient,
+    )
+    common: dict[str, Shape] = {
+        "type": _TEXT,
+        "id": _TEXT,
+        "object": _TEXT,
+        "expires_at": _ANY,
+        "include": INCLUDE,
+        **EXTENSIONS,
+    }
+    realtime: dict[str, Shape] = {
+        **common,
+        "audio": Record({"input": _audio_input(dialect), "output": output}, open=lenient),
+        "model": _TEXT,
+        "instructions": _TEXT,
+        "output_modalities": _MODALITIES,
+        "max_output_tokens": MAX_TOKENS,
+        "tools": ListOf(INWORLD_TOOL if lenient else TOOL),
+        "tool_choice": TOOL_CHOICE,
+        "parallel_tool_calls": _FLAG,
+        "tracing": TRACING,
+        "truncation": TRUNCATION,
+        "prompt": PROMPT,
+        "reasoning": REASONING,
+    }
+    if lenient:
+        realtime |= {"modelId": _TEXT, "temperature": Number(0, 2), "modalities": _MODALITIES}
+    listening: dict[str, Shape] = {
+        **common,
+        "audio": Record({"input": _audio_input(dialect)}, open=lenient),
+    }
+    return Tagged(
+        "type",
+        {"realtime": Record(realtime, open=lenient), "transcription": Record(listening, open=lenient)},
+        default="realtime" if lenient else None,
+    )
+
+
+_BETA_COMMON: Mapping[str, Shape] = {
+    "input_audio_format": BETA_FORMAT,
+    "input_audio_transcription": TRANSCRIPTION,
+    "input_audio_noise_reduction": NOISE,
+    "turn_detection": TURN_DETECTION,
+    "modalities": _MODALITIES,
+    "include": INCLUDE,
+    "client_secret": _ANY,
+    **EXTENSIONS,
+}
+BETA_SESSION = Record(
+    {
+        **_BETA_COMMON,
+        "model": _TEXT,
+        "instructions": _TEXT,
+        "voice": VOICE,
+        "output_audio_format": BETA_FORMAT,
+        "tools": ListOf(TOOL),
+        "tool_choice": TOOL_CHOICE,
+        "temperature": Number(0, 2),
+        "max_response_output_tokens": MAX_TOKENS,
+        "speed": Number(0.25, 1.5),
+        "tracing": TRACING,
+        "id": _TEXT,
+        "object": _TEXT,
+        "expires_at": _ANY,
+    }
+)
+BETA_LISTENING = Record({**_BETA_COMMON, "id": _TEXT, "object": _TEXT, "expires_at": _ANY})
+
+_INPUT_TEXT = Record({"type": _TEXT, "text": _TEXT}, required=("text",))
+_INPUT_AUDIO = Record({"type": _TEXT, "audio": _TEXT, "transcript": _TEXT})
+_INPUT_IMAGE = Record({"type": _TEXT, "image_url": _TEXT, "detail": Choice(("auto", "low", "high"))})
+_HEAD: Mapping[str, Shape] = {
+    "id": Text(longest=512),
+    "object": _TEXT,
+    "type": _TEXT,
+    "status": Choice(("completed", "incomplete", "in_progress")),
+}
+
+
+def _message(parts: Mapping[str, Shape]) -> Record:
+    fields = {**_HEAD, "role": _TEXT, "content": ListOf(Tagged("type", parts))}
+    return Record(fields, required=("role", "content"))
+
+
+_OUTPUT_TEXT, _OUTPUT_AUDIO = _INPUT_TEXT, _INPUT_AUDIO
+ITEM = Tagged(
+    "type",
+    {
+        "message": Tagged(
+            "role",
+            {
+                "system": _message({"input_text": _INPUT_TEXT, "text": _INPUT_TEXT}),
+                "user": _message(
+                    {
+                        "input_text": _INPUT_TEXT,
+                        "input_audio": _INPUT_AUDIO,
+                        "input_image": _INPUT_IMAGE,
+                        "text": _INPUT_TEXT,
+                        "audio": _INPUT_AUDIO,
+                    }
+                ),
+                "assistant": _message(
+                    {
+                        "output_text": _OUTPUT_TEXT,
+                        "output_audio": _OUTPUT_AUDIO,
+                        "text": _OUTPUT_TEXT,
+                        "audio": _OUTPUT_AUDIO,
+                    }
+                ),
+            },
+        ),
+        "function_call": Record(
+            {**_HEAD, "call_id": _TEXT, "name": _TEXT, "arguments": _TEXT}, required=("name", "arguments")
+        ),
+        "function_call_output": Record({**_HEAD, "call_id": _TEXT, "output": _TEXT}, required=("call_id", "output")),
+        "mcp_approval_response": Record(
+            {**_HEAD, "approval_request_id": _TEXT, "approve": _FLAG, "reason": _TEXT},
+            required=("id", "approval_request_id", "approve"),
+        ),
+        "mcp_list_tools": Record(
+            {**_HEAD, "server_label": _TEXT, "tools": ListOf(_ANY)}, required=("server_label", "tools")
+        ),
+        "mcp_call": Record(
+            {
+                **_HEAD,
+                "arguments": _TEXT,
+                "name": _TEXT,
+                "server_label": _TEXT,
+                "approval_request_id": _TEXT,
+                "error": _ANY,
+                "output": _TEXT,
+            },
+            required=("id", "arguments", "name", "server_label"),
+        ),
+        "mcp_approval_request": Record(
+            {**_HEAD, "arguments": _TEXT, "name": _TEXT, "server_label": _TEXT},
+            required=("id", "arguments", "name", "server_label"),
+        ),
+    },
+)
+INPUT_ITEM = Tagged(
+    "type",
+    {**ITEM.records, "item_reference": Record({"type": _TEXT, "id": _TEXT}, required=("id",))},
+)
+
+
+@cache
+def response(dialect: Dialect) -> Shape:
+    """The `response` of a response.create."""
+    fields: dict[str, Shape] = {
+        "conversation": _TEXT,
+        "input": ListOf(INPUT_ITEM),
+        "instructions": _TEXT,
+        "max_output_tokens": MAX_TOKENS,
+        "metadata": METADATA,
+        "tool_choice": TOOL_CHOICE,
+        "tools": ListOf(INWORLD_TOOL if dialect is Dialect.INWORLD else TOOL),
+    }
+    if dialect is not Dialect.BETA:
+        output = Record({"format": audio_format(dialect), "voice": VOICE})
+        fields |= {
+            "audio": Record({"output": output}),
+            "output_modalities": _MODALITIES,
+            "parallel_tool_calls": _FLAG,
+            "prompt": PROMPT,
+            "reasoning": REASONING,
+        }
+    if dialect is not Dialect.GA:
+        fields |= {"modalities": _MODALITIES, "voice": VOICE, "temperature": Number(0, 2)}
+    if dialect is Dialect.BETA:
+        fields |= {"max_response_output_tokens": MAX_TOKENS, "output_audio_format": BETA_FORMAT}
+    return Record(fields, open=dialect is Dialect.INWORLD)
