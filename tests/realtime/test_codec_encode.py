@@ -48,12 +48,21 @@ def test_every_event_fits_the_field_list_and_the_sdk(wire):
     assert GA_TYPES.validate_python(wire).type == wire["type"]
 
 
-@pytest.mark.parametrize("wire", spoken(Dialect.BETA), ids=lambda wire: wire["type"])
+def younger_than_beta(sample):
+    item = getattr(sample, "item", None)
+    parts = getattr(item, "content", ())
+    return isinstance(item, p.McpItem) or any(isinstance(part, p.ImagePart) for part in parts)
+
+
+BETA_SAMPLES = [sample for sample in SAMPLES if not younger_than_beta(sample)]
+
+
+@pytest.mark.parametrize("wire", spoken(Dialect.BETA, BETA_SAMPLES), ids=lambda wire: wire["type"])
 def test_every_beta_event_fits_the_field_list_and_the_sdk(wire):
     if wire["type"] == "transcription_session.created":
         wire = {**wire, "type": "transcription_session.updated"}  # the SDK knows only the update
-    if wire.get("item", {}).get("type", "").startswith("mcp"):
-        pytest.skip("remote tools did not exist in beta")
+    if "model" in wire.get("session", {}):
+        wire["session"]["model"] = "gpt-realtime"  # a closed set in the SDK; its clients read any name
     assert event_complaints(wire, beta=True) == []
     assert BETA_TYPES.validate_python(wire).type == wire["type"]
 
