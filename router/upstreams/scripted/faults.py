@@ -120,15 +120,17 @@ def _tool_cut(asked: Asked) -> Script:
 def _odd_sse(asked: Asked) -> Script:
     parts: list[Step] = [b"\xef\xbb\xbf: hello\r\n\r\n", b"event: message\r\nid: 7\r\nretry: 100\r\n"]
     parts += [role(asked).replace(b"\n\n", b"\r\n\r\n")]
-    for n, word in enumerate(words(asked)):
-        odd = word if isinstance(word, bytes) else b""
+    for n, odd in enumerate(words(asked)):
+        if not isinstance(odd, bytes):
+            parts.append(odd)  # a pause
+            continue
         style = n % 4
         if style == 1:
-            odd = odd.replace(b"data: ", b"data:")
+            odd = odd.replace(b"data: ", b"data:")  # noqa: PLW2901  the same word, spelled otherwise
         elif style == 2:
-            odd = odd.replace(b"\n\n", b"\r\r")
+            odd = odd.replace(b"\n\n", b"\r\r")  # noqa: PLW2901
         elif style == 3:
-            odd = odd.replace(b"data: {", b"data: {\r\ndata: ").replace(b"\n\n", b"\r\n\r\n")
+            odd = odd.replace(b"data: {", b"data: {\r\ndata: ").replace(b"\n\n", b"\r\n\r\n")  # noqa: PLW2901
         parts += [odd[:9], odd[9:], b": ping\n\n"]
     return stream([*parts, ending(asked)])
 
