@@ -68,7 +68,9 @@ class CelEngine:
         """The syntax tree. Raises EngineError on bad syntax."""
         try:
             return parse(_environment(frozenset()).compile(expression, disable_check=True).serialize())
-        except (RuntimeError, TypeError) as error:  # the binding takes a lone surrogate for a wrong type
+        except TypeError:  # so the binding calls a lone surrogate
+            raise EngineError("the expression is not valid Unicode") from None
+        except RuntimeError as error:
             raise EngineError(str(error)) from None
 
     def compile(self, expression: str, variables: frozenset[str]) -> CelProgram:

@@ -18,7 +18,7 @@ MISSING = object()
 VOICE = "voice."
 
 
-class Test(StrEnum):
+class Question(StrEnum):
     """What is asked of a variable."""
 
     IS = "is"  # one of the words
@@ -29,12 +29,12 @@ class Test(StrEnum):
     AT_MOST = "<="
 
 
-COMPARISONS = {"_>_": Test.ABOVE, "_>=_": Test.AT_LEAST, "_<_": Test.BELOW, "_<=_": Test.AT_MOST}
+COMPARISONS = {"_>_": Question.ABOVE, "_>=_": Question.AT_LEAST, "_<_": Question.BELOW, "_<=_": Question.AT_MOST}
 TURNED = {
-    Test.ABOVE: Test.BELOW,
-    Test.AT_LEAST: Test.AT_MOST,
-    Test.BELOW: Test.ABOVE,
-    Test.AT_MOST: Test.AT_LEAST,
+    Question.ABOVE: Question.BELOW,
+    Question.AT_LEAST: Question.AT_MOST,
+    Question.BELOW: Question.ABOVE,
+    Question.AT_MOST: Question.AT_LEAST,
 }
 
 
@@ -43,7 +43,7 @@ class Guard:
     """A test of one variable (`tier`, `voice.emotion`)."""
 
     variable: str
-    test: Test
+    test: Question
     words: tuple[Word, ...]
 
 
@@ -61,11 +61,11 @@ def _guard_of(node: Node) -> Guard | None:
         case Call("_||_", (left, right)):
             return _either(_guard_of(left), _guard_of(right))
         case Call("!_", (Call("@in", (needle, Sequence(parts))),)):
-            return _guard(needle, Test.IS_NOT, parts)
+            return _guard(needle, Question.IS_NOT, parts)
         case Call("@in", (needle, Sequence(parts))):
-            return _guard(needle, Test.IS, parts)
+            return _guard(needle, Question.IS, parts)
         case Call("_==_" | "_!=_" as function, (left, right)):
-            test = Test.IS if function == "_==_" else Test.IS_NOT
+            test = Question.IS if function == "_==_" else Question.IS_NOT
             return _guard(left, test, (right,)) or _guard(right, test, (left,))
         case Call(function, (left, right)) if function in COMPARISONS:
             test = COMPARISONS[function]
@@ -75,17 +75,17 @@ def _guard_of(node: Node) -> Guard | None:
 
 
 def _either(one: Guard | None, other: Guard | None) -> Guard | None:
-    if one is None or other is None or one.variable != other.variable or {one.test, other.test} != {Test.IS}:
+    if one is None or other is None or one.variable != other.variable or {one.test, other.test} != {Question.IS}:
         return None
-    return Guard(one.variable, Test.IS, one.words + other.words)
+    return Guard(one.variable, Question.IS, one.words + other.words)
 
 
-def _compared(subject: Node, test: Test, literal: Node) -> Guard | None:
+def _compared(subject: Node, test: Question, literal: Node) -> Guard | None:
     number = isinstance(literal, Constant) and kind_of(literal.value) == "number"
     return _guard(subject, test, (literal,)) if number else None
 
 
-def _guard(subject: Node, test: Test, literals: tuple[Node, ...]) -> Guard | None:
+def _guard(subject: Node, test: Question, literals: tuple[Node, ...]) -> Guard | None:
     words = tuple(part.value for part in literals if isinstance(part, Constant) and part.value is not None)
     variable = _variable(subject)
     return Guard(variable, test, words) if variable is not None and len(words) == len(literals) else None

@@ -11,7 +11,7 @@ from .cel_engine import CelBindings, CelEngine
 from .condition import missing
 from .decision import TestedCondition
 from .facts import Facts
-from .guard import MISSING, Guard, Test, read
+from .guard import MISSING, Guard, Question, read
 from .route import Route
 from .sieve import Sieve
 
@@ -111,7 +111,7 @@ def _certain(route: Route) -> bool:
     condition = route.condition
     if condition is None or condition.always:
         return True
-    places = [(guard.variable, guard.test) for guard in condition.guards if guard.test is not Test.IS_NOT]
+    places = [(guard.variable, guard.test) for guard in condition.guards if guard.test is not Question.IS_NOT]
     return condition.guarded and len(places) == len(set(places))
 
 

@@ -8,9 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .guard import Guard, Test, Word, kind_of
+from .guard import Guard, Question, Word, kind_of
 
-WORD = 1 << 63  # whole numbers of the engine have 64 bits
+EXACT = 1 << 53  # beyond this the engine's whole numbers and fractions are not the same numbers any more
 KINDS: Mapping[type, str] = {str: "text", bool: "truth", int: "number", float: "number"}
 
 
@@ -19,19 +19,19 @@ class Thresholds:
 
     __slots__ = ("_from_below", "_limits", "_sets", "routes")
 
-    def __init__(self, test: Test, limits: Iterable[tuple[float, int]]) -> None:
+    def __init__(self, test: Question, limits: Iterable[tuple[float, int]]) -> None:
         ordered = sorted(limits)
         self._limits = [limit for limit, _ in ordered]
-        rising = test in (Test.ABOVE, Test.AT_LEAST)  # passed by whoever is above: all limits below the value
+        rising = test in (Question.ABOVE, Question.AT_LEAST)  # passed by whoever is above: all limits below the value
         sets = [0]
         for _, bits in ordered if rising else reversed(ordered):
             sets.append(sets[-1] | bits)
         self._sets = sets if rising else sets[::-1]
-        self._from_below = test in (Test.ABOVE, Test.AT_MOST)
+        self._from_below = test in (Question.ABOVE, Question.AT_MOST)
         self.routes = self._sets[-1] | self._sets[0]
 
     def passed(self, value: float) -> int:
-        """The routes whose comparison holds. A NaN must not be asked."""
+        """The routes whose comparison holds for a number (not NaN)."""
         place = bisect_left if self._from_below else bisect_right
         return self._sets[place(self._limits, value)]
 
@@ -45,12 +45,12 @@ class Sieve:
         self._wanted: dict[str, dict[Word, int]] = {kind: {} for kind in KINDS.values()}
         self._refused: dict[str, dict[Word, int]] = {kind: {} for kind in KINDS.values()}
         self.wanting = self.routes = 0
-        limits: dict[Test, list[tuple[float, int]]] = {}
+        limits: dict[Question, list[tuple[float, int]]] = {}
         for bits, guard in guards:
             self.routes |= bits
-            if guard.test in (Test.IS, Test.IS_NOT):
-                self.wanting |= bits if guard.test is Test.IS else 0
-                self._note(self._wanted if guard.test is Test.IS else self._refused, bits, guard.words)
+            if guard.test in (Question.IS, Question.IS_NOT):
+                self.wanting |= bits if guard.test is Question.IS else 0
+                self._note(self._wanted if guard.test is Question.IS else self._refused, bits, guard.words)
             else:
                 found = limits.setdefault(guard.test, [])
                 found.extend((word, bits) for word in guard.words if not isinstance(word, str))
@@ -62,7 +62,8 @@ class Sieve:
     def stopped(self, value: Any) -> tuple[int, int]:
         """The routes that cannot match, the variable having this value, and those that only the engine can judge.
 
-        The engine says what is wrong when something that is no number is compared, or a number too large for it.
+        The engine says what is wrong when something that is no number is compared; huge numbers, and what is not a
+        number, have rules of its own.
         """
         kind = KINDS.get(type(value)) or kind_of(value)
         if kind is None:
@@ -72,11 +73,11 @@ class Sieve:
         return self.wanting & ~self._wanted[kind].get(value, 0) | self._refused[kind].get(value, 0), self._comparing
 
     def _numeric(self, value: float) -> tuple[int, int]:
-        if value.__class__ is int and not -WORD <= value < WORD:
+        if not -EXACT < value < EXACT:
             return 0, self.routes
         stopped = self.wanting & ~self._wanted["number"].get(value, 0) | self._refused["number"].get(value, 0)
         for thresholds in self._thresholds:
-            stopped |= thresholds.routes & ~(thresholds.passed(value) if value == value else 0)  # noqa: PLR0124
+            stopped |= thresholds.routes & ~thresholds.passed(value)
         return stopped, 0
 
     def _note(self, table: dict[str, dict[Word, int]], bits: int, words: Iterable[Word]) -> None:

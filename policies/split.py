@@ -23,9 +23,10 @@ class Draw:
 class Split:
     """Weights that sum to 100 under one salt; `coverage` is the percentage of units let in at all.
 
-    `rendezvous` moves as few units as possible whatever weights change. `ranges` are cumulative, sorted by id.
-    `growthbook-v2` keeps the assignment of an experiment run with that SDK: cumulative in the order given. With ranges
-    the coverage is taken inside each variant's range, so raising it moves no unit between variants.
+    `rendezvous`: when weights change, a unit only leaves a variant that shrank or joins one that grew; where one
+    gains from (or loses to) all others in proportion, no fewer units could move. `ranges` are cumulative and sorted by
+    id. `growthbook-v2` keeps the assignment of an experiment run with that SDK: cumulative in the order given. With
+    ranges the coverage is taken inside each variant's range, so raising it moves no unit between variants.
     """
 
     salt: str
