@@ -176,7 +176,7 @@ def check_options(options: RoutingOptions) -> None:
     """Raise BadRoutingField for routing fields that make no sense whatever is configured."""
     for text in options.sort:
         if criterion(text) is None:
-            near = suggestion(get_close_matches(text, list(SortMetric), n=1))
+            near = suggestion(get_close_matches(text, [metric.value for metric in SortMetric], n=1))
             raise BadRoutingField(f"sort: {text!r} is no metric; known are {', '.join(SortMetric)}{near}", param="sort")
     for entry in options.models:
         if entry.startswith("router/") or (entry.startswith("inworld/") and not entry.startswith("inworld/models/")):

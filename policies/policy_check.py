@@ -150,7 +150,7 @@ def _percentage(at: Path, value: Weight) -> None:
     if not 0 <= share <= HUNDRED:
         raise PolicyError(at, f"must be from 0 to 100, is {value}")
     if 0 < share * BUCKETS < HUNDRED:
-        raise PolicyError(at, f"must be 0 or at least {HUNDRED / BUCKETS:f}, is {value}: it would take nobody")
+        raise PolicyError(at, f"must be 0 or at least {float(HUNDRED / BUCKETS):.4f}, is {value}: it would take nobody")
 
 
 def _name(at: Path, what: str, name: str) -> None:

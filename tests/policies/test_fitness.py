@@ -1,0 +1,68 @@
+import pytest
+
+from policies import Candidate, Facts, Feature, Needs, Target, TargetHealth
+from policies.fitness import COOLING, PROBED, fit, lacking
+
+SMALL = Target("p", "small", context_tokens=100, max_output_tokens=50, lacks=frozenset({Feature.TOOLS, Feature.VISION}))
+LARGE = Target("p", "large", context_tokens=1000)
+OPEN = Target("p", "open")
+ALL = tuple(Candidate(target) for target in (SMALL, LARGE, OPEN))
+
+
+def skipped(facts, lineup=ALL):
+    candidates, warnings = fit([candidate.target.name for candidate in lineup], lineup, facts)
+    assert [candidate.target for candidate in candidates] == [candidate.target for candidate in lineup]
+    return [candidate.skipped for candidate in candidates], warnings
+
+
+@pytest.mark.parametrize(
+    ("needs", "reason"),
+    [
+        (Needs(), None),
+        (Needs(frozenset({Feature.REASONING})), None),
+        (Needs(frozenset({Feature.VISION, Feature.TOOLS})), "lacks tools, vision"),
+        (Needs(prompt_tokens=100), None),
+        (Needs(prompt_tokens=101), "context of 100 tokens is too small"),
+        (Needs(prompt_tokens=60, max_output_tokens=50), "context of 100 tokens is too small"),
+        (Needs(max_output_tokens=51), "answers at most 50 tokens"),
+    ],
+)
+def test_what_a_target_lacks_is_said(needs, reason):
+    assert lacking(SMALL, needs) == reason
+    assert lacking(OPEN, needs) is None
+
+
+def test_who_cannot_do_it_is_left_out():
+    facts = Facts("m", needs=Needs(frozenset({Feature.TOOLS}), prompt_tokens=2000))
+    assert skipped(facts) == (["lacks tools", "context of 1000 tokens is too small", None], ())
+
+
+def test_a_need_that_nobody_meets_leaves_nobody_out():
+    found, warnings = skipped(Facts("m", needs=Needs(prompt_tokens=5000)), ALL[:2])
+    assert found == [None, None]
+    assert "p/small: context of 100 tokens is too small; p/large: context of 1000" in warnings[0]
+
+
+def test_who_rests_is_left_out():
+    health = {
+        "p/small": TargetHealth(rests_until_s=20.0),
+        "p/large": TargetHealth(rests_until_s=5.0, probing=True),
+        "p/open": TargetHealth(rests_until_s=5.0),
+    }
+    assert skipped(Facts("m", health=health, now_s=10.0)) == ([COOLING, PROBED, None], ())
+
+
+def test_the_last_one_never_rests():
+    health = {
+        f"p/{name}": TargetHealth(rests_until_s=until) for name, until in (("small", 30), ("large", 20), ("open", 25))
+    }
+    assert skipped(Facts("m", health=health, now_s=10.0))[0] == [COOLING, None, COOLING]
+    needs = Needs(prompt_tokens=2000)
+    assert skipped(Facts("m", health=health, now_s=10.0, needs=needs))[0][2] is None
+
+
+def test_reasons_given_before_stay():
+    lineup = (Candidate(SMALL, "ignored"), Candidate(LARGE))
+    health = {"p/small": TargetHealth(rests_until_s=99.0), "q/other": TargetHealth(rests_until_s=99.0)}
+    facts = Facts("m", health=health, needs=Needs(prompt_tokens=500))
+    assert skipped(facts, lineup)[0] == ["ignored", None]
