@@ -8,6 +8,7 @@ which the few fields needed are read here.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 VARINT, FIXED64, LENGTH = 0, 1, 2
 
@@ -85,6 +86,8 @@ def free_variables(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[
             yield from free_variables(source, bound)
             for part in parts:
                 yield from free_variables(part, bound | own)
+        case _:
+            assert_never(node)
 
 
 def _expression(payload: bytes) -> Node:

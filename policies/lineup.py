@@ -172,6 +172,12 @@ def merged(choice: ModelChoice, options: RoutingOptions) -> ModelChoice:
     )
 
 
+def is_plain(options: RoutingOptions) -> bool:
+    """Whether the request leaves the lineup as its variant has it."""
+    asked = options.models or options.sort or options.ignore or options.provider_order
+    return options.allow_fallbacks and not asked
+
+
 def check_options(options: RoutingOptions) -> None:
     """Raise BadRoutingField for routing fields that make no sense whatever is configured."""
     for text in options.sort:

@@ -12,7 +12,7 @@ from .dealing import Dealer
 from .decision import Decision, Reason
 from .facts import Facts, RoutingOptions
 from .fitness import fit
-from .lineup import IGNORED, NOBODY, Caster, Lineup, check_options, merged
+from .lineup import IGNORED, NOBODY, Caster, Lineup, check_options, is_plain, merged
 from .plan import Candidate, Limits, Plan
 from .policy import Policy
 from .refusal import BadRoutingField, NoRouteMatched, RoutingRefusal, UnknownModel, UnknownRouter
@@ -25,7 +25,6 @@ ROUTER = "router/"
 INWORLD = "inworld/"
 HOSTED = "inworld/models/"
 AUTO = "auto"
-NO_OPTIONS = RoutingOptions()
 REMEMBERED = 1024  # lineups of models called directly
 
 
@@ -89,8 +88,7 @@ class RoutingTable:
 
     def decide(self, facts: Facts) -> Decision:
         """Route, variant and plan for one request. Raises a RoutingRefusal that knows its status and code."""
-        if facts.options is not NO_OPTIONS:
-            check_options(facts.options)
+        check_options(facts.options)
         rules = self._router(facts.model)
         return self._direct(facts) if rules is None else self._routed(rules, facts)
 
@@ -176,7 +174,7 @@ class RoutingTable:
         return self._caster.cast(choice, kind=kind)
 
     def _lineup(self, rules: Rules, route: Route, variant: Variant, options: RoutingOptions) -> Lineup:
-        if options is NO_OPTIONS or replace(options, first_token_s=None) == NO_OPTIONS:
+        if is_plain(options):
             return rules.lineups[route.id, variant.id]
         policy = rules.policy
         choice = merged(variant.choice, options)

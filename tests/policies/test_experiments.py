@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from router.config.policy import policy_of
 
 from policies import Facts, RoutingTable, Target, Targets
 from router.config.load import load_router
 from router.config.models import Defaults
+from router.config.policy import policy_of
 
 FOLDER = Path(__file__).parents[2] / "policies" / "experiments"
 FILES = sorted(FOLDER.glob("*.yaml"))
