@@ -72,4 +72,4 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"realtime-router {_version()}")
         return
-    _app()()
+    _app()(prog_name="realtime-router")

@@ -45,7 +45,7 @@ def _root(
 def check(
     files: Annotated[
         Optional[list[Path]],  # noqa: UP045
-        typer.Argument(metavar="[FILE]...", help="Server and router files; none: RR_CONFIG, else the shipped routers."),
+        typer.Argument(metavar="FILE", help="Server and router files; none: RR_CONFIG, else the shipped routers."),
     ] = None,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
@@ -87,7 +87,7 @@ def schema(which: Annotated[str, typer.Argument(metavar="server|router", help="W
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")] = Path(),
 ) -> None:
     """Write a commented server file and an example router. Never overwrites."""
     from .init import run
@@ -98,7 +98,7 @@ def init(
 @app.command()
 def chat(
     *,
-    text: Annotated[Optional[list[str]], typer.Argument(metavar="[TEXT]...", help="Say this and leave.")] = None,  # noqa: UP045
+    text: Annotated[Optional[list[str]], typer.Argument(metavar="TEXT", help="Say this and leave.")] = None,  # noqa: UP045
     model: Annotated[str, typer.Option("--model", "-m", help="Model string.")] = "router/demo",
     url: UrlOption = LOCAL_URL,
     key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key, where one is needed.")] = "",

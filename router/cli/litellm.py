@@ -15,7 +15,7 @@ import yaml
 from router.catalogue import LISTED_AS
 from router.config import ConfigError
 from router.config.document import parse, plain
-from router.config.load import read
+from router.config.files import read
 from router.config.providers import KNOWN
 
 from .show import complain, console, fail

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from policies import Facts, RoutingRefusal, RoutingTable, Targets
 
 from .document import parse, place, plain
+from .files import CASES_ENDING, read
 from .findings import ConfigError, Finding, did_you_mean
 from .inworld import is_inworld
-from .load import CASES_ENDING, Config, RouterSource, load, load_router, read
+from .load import Config, RouterSource, load, load_router
 from .models import Defaults
 from .policy import limits_of, policy_of
 from .router_file import Case, RouterFile

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from .document import MAX_FILE_BYTES, Node, parse
+from .document import Node, parse
+from .files import CASES_ENDING, read, router_paths
 from .findings import ConfigError, Finding
 from .inworld import from_inworld_node, is_inworld
 from .models import (
@@ -27,12 +27,9 @@ from .models import (
 )
 from .providers import ALWAYS, complete, from_environment
 from .router_file import RouterFile
-from .validation import validate
+from .validation import M, validate
 from .variables import MissingVariableError, expand, lookup
 from .voices import shipped_aliases, shipped_voices
-
-ROUTER_ENDINGS = (".yaml", ".yml", ".json")
-CASES_ENDING = ".cases.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def load_server(path: Path, environ: Mapping[str, str], texts: dict[str, str]) -
     texts[file] = text = read(path)
     root = parse(text, file)
     try:
-        return validate(ServerFile, root, file, expand(root, environ, file)), root
+        return filled_and_valid(ServerFile, root, file, environ), root
     except ConfigError as error:
         raise ConfigError(error.findings, dict(texts)) from None
 
@@ -108,67 +105,30 @@ def load_router(path: Path, environ: Mapping[str, str]) -> RouterSource:
     text = read(path)
     root = parse(text, file)
     try:
-        filled = expand(root, environ, file)
         if is_inworld(root):
             root = from_inworld_node(root, default_name=path.stem)
-        return RouterSource(file, validate(RouterFile, root, file, filled), text, root)
+        return RouterSource(file, filled_and_valid(RouterFile, root, file, environ), text, root)
     except ConfigError as error:
         raise ConfigError(error.findings, {file: text}) from None
 
 
-def read(path: Path) -> str:
-    """The text of a file. Raises ConfigError: not there, too large, not UTF-8."""
+def filled_and_valid(model: type[M], root: Node, file: str, environ: Mapping[str, str]) -> M:
+    """`root` with its variables filled, as a `model`. Raises ConfigError with what both steps complain of."""
+    filled: set[int] = set()
+    missing: tuple[Finding, ...] = ()
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError([Finding(str(path), f"cannot be read: {error.strerror or error}")]) from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise ConfigError([Finding(str(path), f"the file is larger than {MAX_FILE_BYTES // 1024} KiB")])
+        filled = expand(root, environ, file)
+    except ConfigError as error:
+        missing = error.findings
+    places = {(finding.line, finding.column) for finding in missing}
     try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError([Finding(str(path), "not UTF-8", line)]) from None
-
-
-def shipped_routers() -> Path | None:
-    """The folder of the routers that come with the package."""
-    spec = find_spec("policies")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(next(iter(spec.submodule_search_locations))) / "experiments"
-    return folder if folder.is_dir() else None
-
-
-def router_paths(file: ServerFile, path: Path | None, root: Node | None = None) -> list[Path]:
-    """The router files the server file names, in order; a folder gives its files by name. Raises ConfigError."""
-    if file.routers is None:
-        shipped = shipped_routers()
-        return _files(shipped) if shipped else []
-    base = path.parent if path else Path()
-    findings, paths = [], list[Path]()
-    for index, name in enumerate(file.routers):
-        entry = base / name
-        if entry.is_dir():
-            paths += _files(entry)
-        elif entry.is_file():
-            paths.append(entry)
-        else:
-            node = root.value["routers"].value[index] if root is not None else None
-            line, column = (node.line, node.column) if node is not None else (1, 1)
-            findings.append(Finding(str(path), f"no file or folder {str(entry)!r}", line, column, f"routers[{index}]"))
-    if findings:
-        raise ConfigError(findings)
-    return list(dict.fromkeys(paths))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix in ROUTER_ENDINGS and not entry.name.endswith(CASES_ENDING) and not entry.name.startswith(".")
-    )
+        valid = validate(model, root, file, filled)
+    except ConfigError as error:
+        others = [finding for finding in error.findings if (finding.line, finding.column) not in places]
+        raise ConfigError(sorted([*missing, *others], key=lambda one: (one.line, one.column))) from None
+    if missing:
+        raise ConfigError(missing)
+    return valid
 
 
 def _routers(paths: list[Path], environ: Mapping[str, str]) -> tuple[RouterSource, ...]:

@@ -100,10 +100,12 @@ def test_variables_are_filled_and_typed(tmp_path):
 
 
 def test_a_missing_variable_is_named_with_its_place(tmp_path):
-    path = write(tmp_path, "server:\n  host: ${RR_HOTS}\n  port: ${PROT}\n")
+    path = write(tmp_path, "server:\n  host: ${RR_HOTS}\n  port: ${PROT}\n  worker: 1\n")
     text = str(refusal(path, {"RR_HOST": "x"}))
     assert f"{path}:2:9: server.host: environment variable RR_HOTS is not set; did you mean 'RR_HOST'?" in text
     assert "environment variable PROT is not set" in text
+    assert "must be a whole number" not in text
+    assert "did you mean 'workers'?" in text
 
 
 def test_a_secret_file_that_is_not_there_is_an_error(tmp_path):
