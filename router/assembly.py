@@ -56,7 +56,9 @@ def build_upstream(name: str, provider: Provider, config: Config) -> Upstream | 
             from .upstreams.scripted import ScriptedUpstream  # noqa: PLC0415
 
             return ScriptedUpstream()
-        case "litellm" | "local":
+        case "litellm":
+            return _litellm(name, provider, config)
+        case "local":
             return None
 
 
@@ -81,6 +83,22 @@ def _openai(name: str, provider: Provider, config: Config) -> Upstream:
             )
         return OpenAIUpstream(
             provider.base_url, key, headers=provider.headers, allow_private=provider.allow_private, max_inflight=most
+        )
+    except ValueError as error:
+        raise _wrong(name, config, str(error)) from None
+
+
+def _litellm(name: str, provider: Provider, config: Config) -> Upstream:
+    from .upstreams.litellm import LitellmUpstream  # noqa: PLC0415
+
+    try:
+        return LitellmUpstream(
+            name,
+            _key(provider) or None,
+            base_url=provider.base_url,
+            options=provider.options,
+            headers=provider.headers,
+            allow_private=provider.allow_private,
         )
     except ValueError as error:
         raise _wrong(name, config, str(error)) from None

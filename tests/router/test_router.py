@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 
 import pytest
 
@@ -205,3 +206,14 @@ async def test_a_hundred_requests_at_once_leave_nothing_in_flight():
     assert {task.result() for task in tasks} == {"answered"}
     assert set(house.router.health.in_flight().values()) == {0}
     assert len(house.router._around.budgets) == 0
+
+
+def test_a_provider_that_speaks_no_openai_costs_no_import_until_it_is_called(server):
+    server.write_text(
+        SERVER.replace("kind: scripted", "kind: litellm, api_key: x", 1).replace("scripted:", "anthropic:")
+    )
+    (server.parent / "support.yaml").write_text(SUPPORT.replace("scripted/", "anthropic/"))
+    before = "litellm" in sys.modules
+    state = state_from(server, {})
+    assert "anthropic" in state.upstreams
+    assert ("litellm" in sys.modules) is before
