@@ -9,60 +9,89 @@ from policies import RoutingTable
 from router.assembly import build_state
 from router.config import Config, ConfigError, Key, RouterFile
 from router.config.saved import with_routers
+from router.logs import RequestLog
+from router.looplag import sample_lag
 from router.metrics import LabelSets, Metrics
+from router.observers import Observer
 from router.proxy.app import Access, App, create_app
 from router.proxy.auth import Key as ProxyKey
-from router.proxy.front import AsgiApp
+from router.proxy.exchange import Receive, Scope, Send
 from router.proxy.limits import Allowance
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
-from router.recent import RecentRecords
+from router.records import Recent, open_records
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
+
+from .voice import VoiceDoor
+from .voice_metrics import VoiceMetrics
 
 
 class House:
     """Everything that runs. `asgi` is what a server serves; the rest outlives reloads."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], *, voice: AsgiApp | None = None) -> None:
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
         self.config = config
         self.metrics = Metrics(process=True)
-        self.records = RecentRecords()
-        self.router = Router(build_state(config), observers=[self.metrics, self.records])
+        self.recent = Recent()
+        self.records = open_records(config.records.url, on_drop=self._dropped)
+        observers: list[Observer] = [self.metrics, self.recent, RequestLog()]
+        if self.records is not None:
+            observers.append(self.records)
+        self.router = Router(build_state(config), observers=observers)
         self.reloader = Reloader(config, environ, self._take, report=self._report)
         self.listing = Listing()
         self.app: App = create_app(
             self.router,
             access=access_of(config),
-            gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.records),
+            gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.recent),
             listed=lambda: self.listing,
             shelf=self,
-            voice=voice,
+            voice=self._socket,
             lifespan=self,
         )
         self.asgi = self.app.asgi
         self._saved: dict[str, RouterFile | None] = {}  # put or removed (None) over the control plane, wins over files
+        self.voice = VoiceDoor(
+            self.router,
+            lambda: self.config.realtime,
+            lambda: self.app.site.authenticator,
+            observer=VoiceMetrics(self.metrics),
+        )
         self._name()
         self._watching: contextlib.AsyncExitStack | None = None
 
     async def startup(self) -> None:
-        """Watch the configuration's files until shutdown."""
+        """Watch the configuration's files and the event loop until shutdown."""
         stack = contextlib.AsyncExitStack()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         watching = tasks.create_task(self.reloader.watch(), name="reload")
         stack.callback(watching.cancel)
+        lag = self.metrics.series.child("rr_event_loop_lag_seconds")
+        sampling = tasks.create_task(sample_lag(lag.observe), name="lag")
+        stack.callback(sampling.cancel)
         self._watching = stack
 
     async def shutdown(self) -> None:
-        """Stop watching, close every upstream."""
+        """Stop watching, close every upstream and the voice floor, write what is left of the records."""
         if self._watching is not None:
             await self._watching.aclose()
+        await self.voice.aclose()
         for upstream in self.router.state.upstreams.values():
             await upstream.aclose()
+        if self.records is not None:
+            await asyncio.to_thread(self.records.close)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.voice(scope, receive, send)
+
+    def _dropped(self, rows: int) -> None:
+        self.metrics.series.child("rr_records_dropped_total").inc(rows)
 
     def drain(self) -> None:
-        """SIGTERM: not ready any more."""
+        """SIGTERM: not ready any more; sessions are told."""
         self.app.site.draining = True
+        self.voice.drain()
 
     def reload(self) -> None:
         """SIGHUP: look again."""

@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from policies import Outcome
 from router.upstreams.base import UpstreamFault
@@ -60,11 +60,9 @@ class Worker(asyncio.SubprocessProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The program runs."""
-        assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101  for the type checker
-        self._transport = transport
-        stdin = transport.get_pipe_transport(0)
-        assert isinstance(stdin, asyncio.WriteTransport)  # noqa: S101  for the type checker
-        self._stdin = stdin
+        # Not isinstance: uvloop's transports are of their own kind.
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002  there is only stdout
         """Bytes of answers."""

@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import httptools
 import orjson
@@ -88,8 +88,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server hands over
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has its own kind
         self._server.connections.add(self)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

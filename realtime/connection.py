@@ -1,0 +1,194 @@
+"""One voice session on one WebSocket: read, feed the machine, send; the shell around the pure machine, and dull.
+
+The machine is touched by one loop only: an event that arises while another is being taken waits its turn in a deque.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from . import protocol as p
+from .codec import Codec, Dialect
+from .outbox import Outbox
+from .packets import PacketMeter
+from .pipeline import Pipeline
+from .studio import Studio
+
+log = logging.getLogger("realtime.session")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+EFFECTS = frozenset(get_args(p.Effect))
+INTERNAL_ERROR = 1011
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins: spelling, first settings, the rules of its endpoint, and what it may send."""
+
+    dialect: Dialect
+    settings: p.SessionSettings
+    rules: p.SessionRules
+    meter: PacketMeter
+    limits: tuple[p.RateLimit, ...] = ()
+
+
+def fresh_ids(session_id: str) -> Callable[[str], str]:
+    """Ids as OpenAI writes them: kind, underscore, random text. The session's own is given."""
+
+    def fresh(kind: str) -> str:
+        return session_id if kind == "sess" else f"{kind}_{secrets.token_hex(10)}"
+
+    return fresh
+
+
+class Session:
+    """One connection from open to close."""
+
+    def __init__(self, studio: Studio, opening: Opening) -> None:
+        self.id = f"sess_{secrets.token_hex(10)}"
+        self._studio = studio
+        self._opening = opening
+        ids = fresh_ids(self.id)
+        self._codec = Codec(opening.dialect, event_ids=lambda: ids("event"))
+        self._machine = p.SessionMachine(opening.settings, ids=ids, rules=opening.rules)
+        self._outbox = Outbox()
+        self._inbox: deque[p.Event] = deque()
+        self._taking = False
+        self._pipeline: Pipeline | None = None
+
+    def post(self, event: p.Event) -> None:
+        """Hand an event to the machine and do what it says, in order."""
+        self._inbox.append(event)
+        if self._taking:
+            return
+        self._taking = True
+        try:
+            while self._inbox:
+                for output in self._machine.receive(self._inbox.popleft()):
+                    self._put_out(output)
+        finally:
+            self._taking = False
+
+    def _put_out(self, output: p.Output) -> None:
+        pipeline = self._pipeline
+        if pipeline is None:
+            raise p.BrokenInvariantError("an event before the session was opened")
+        if type(output) in EFFECTS:
+            pipeline.perform(output)  # type: ignore[arg-type]  # the set holds exactly the effects
+            return
+        frame = self._codec.encode(output)  # type: ignore[arg-type]  # and everything else is for the client
+        if frame is None:
+            return
+        if type(output) is p.AudioSpoken:
+            response_id = output.place.response_id
+            sent = pipeline.stamps.unwritten(response_id)
+            self._outbox.put(frame.decode(), audio_of=response_id, on_sent=sent)
+        else:
+            self._outbox.put(frame.decode())
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Serve the connection until either side ends it."""
+        studio = self._studio
+        for observer in studio.observers:
+            observer.on_sessions(1)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._pipeline = Pipeline(studio, group, self._outbox, self.post, self.id)
+                self._pipeline.foresee = self._machine.foresee
+                self._pipeline.perform(p.ApplySettings(self._opening.settings))
+                reader = group.create_task(self._read(receive))
+                self.post(p.Opened(at_ms=studio.clock_ms(), epoch_s=int(studio.wall())))
+                if self._opening.limits:
+                    self.post(p.LimitsKnown(limits=self._opening.limits, at_ms=studio.clock_ms()))
+                try:
+                    await self._outbox.run(send)
+                finally:
+                    reader.cancel()
+                    self._pipeline.close()
+        except* (ConnectionError, OSError):
+            log.debug("client gone", extra={"fields": {"session_id": self.id}})
+        except* Exception:
+            log.exception("defect in a session", extra={"fields": {"session_id": self.id}})
+            with suppress(OSError, RuntimeError):
+                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": "internal error"})
+        finally:
+            for observer in studio.observers:
+                observer.on_sessions(-1)
+
+    async def _read(self, receive: Receive) -> None:
+        clock_ms, decode, meter = self._studio.clock_ms, self._codec.decode, self._opening.meter
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                self.post(p.Disconnected(at_ms=clock_ms()))
+                self._outbox.close(1000, "")
+                return
+            frame = message.get("text")
+            if frame is None:
+                frame = message.get("bytes") or b""
+                binary = p.Fault(
+                    code="invalid_event",
+                    message="Expected a text WebSocket message; binary frames are not supported.",
+                )
+                self.post(p.Malformed(fault=binary, at_ms=clock_ms()))
+                continue
+            wait_s = meter.take()
+            if wait_s > 0:
+                await self._slow_down(wait_s)
+            event = decode(frame, at_ms=clock_ms())
+            self.post(event)
+            if type(event) is p.AppendAudio and self._pipeline is not None:
+                self._pipeline.ear.hear(event.audio)
+
+    async def _slow_down(self, wait_s: float) -> None:
+        fault = p.Fault(
+            code="rate_limit_exceeded",
+            message=f"Too many events a second for this key; reading pauses for {wait_s * 1000:.0f} ms.",
+            kind="rate_limit_error",
+        )
+        self.post(p.Malformed(fault=fault, at_ms=self._studio.clock_ms()))
+        await asyncio.sleep(wait_s)
+
+    def drain(self) -> None:
+        """The server wants to end."""
+        self.post(p.Draining(at_ms=self._studio.clock_ms()))
+
+
+class Sessions:
+    """The sessions of one server, for draining and for limits per key."""
+
+    def __init__(self) -> None:
+        self._by_tenant: MutableMapping[str, set[Session]] = {}
+
+    def count(self, tenant: str) -> int:
+        """How many sessions a key has open."""
+        return len(self._by_tenant.get(tenant, ()))
+
+    def add(self, tenant: str, session: Session) -> None:
+        """A session begins."""
+        self._by_tenant.setdefault(tenant, set()).add(session)
+
+    def remove(self, tenant: str, session: Session) -> None:
+        """A session has ended."""
+        mine = self._by_tenant.get(tenant, set())
+        mine.discard(session)
+        if not mine:
+            self._by_tenant.pop(tenant, None)
+
+    def drain(self) -> None:
+        """Tell all of them."""
+        for mine in list(self._by_tenant.values()):
+            for session in list(mine):
+                session.drain()
+
+    @property
+    def all(self) -> Mapping[str, set[Session]]:
+        """By key."""
+        return self._by_tenant

@@ -1,0 +1,165 @@
+"""The input side of one session: bytes of the wire to 16 kHz samples, speech detection, and the audio of a turn.
+
+Everything here is a plain call in the event loop: no queue, no task, no executor hop per frame. Positions are
+milliseconds of input audio since the session began.
+"""
+
+from collections.abc import Callable
+
+from .audio.formats import AudioFormat, Decoder, Encoding, Samples
+from .audio.resample import Resampler
+from .protocol import AudioFormat as WireFormat
+from .protocol import TurnDetection
+from .stages.base import (
+    HEARING_RATE,
+    SpeechStarted,
+    SpeechStopped,
+    TurnEvent,
+    TurnRevoked,
+    TurnSuggested,
+    VerdictWanted,
+)
+from .stages.turns import TurnDetector, TurnSettings
+from .stages.vad import VadBatcher, VadStream
+
+BYTES_PER_MS = HEARING_RATE * 2 // 1000
+KEPT_QUIET_MS = 1_000  # beyond the prefix padding, while nobody speaks
+KEPT_LIMIT_MS = 600_000  # of audio that is not committed; older audio is forgotten
+TellTurn = Callable[[TurnEvent], None]
+
+
+class Ear:
+    """Listens to one client. `tell` is called in the loop for each turn event."""
+
+    def __init__(self, batcher: VadBatcher, tell: TellTurn, *, start_frames: int = 3) -> None:
+        self._batcher = batcher
+        self._tell = tell
+        self._start_frames = start_frames
+        self._decoder = Decoder(AudioFormat())
+        self._resampler = Resampler(24_000, HEARING_RATE)
+        self._kept = bytearray()  # 16 kHz s16le
+        self._kept_from_ms = 0.0
+        self._stream: VadStream | None = None
+        self._detector = TurnDetector(TurnSettings())
+        self._padding_ms = 300.0
+        self._holding = False  # an utterance is open or turns are manual: forget nothing
+        self._listeners: list[Callable[[bytes], None]] = []
+        self.voiced: Callable[[float, Samples], None] | None = None  # each scored frame, for the voice profile
+
+    @property
+    def position_ms(self) -> float:
+        """How much audio has come in."""
+        return self._kept_from_ms + len(self._kept) / BYTES_PER_MS
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in the middle of a turn."""
+        return self._stream is not None and self._detector.speaking
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """Hand every further piece of 16 kHz audio to this listener too."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Callable[[bytes], None]) -> None:
+        """Stop handing audio to it. May be repeated."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def hear(self, audio: bytes) -> None:
+        """More audio in the input format."""
+        samples = self._resampler.feed(self._decoder.feed(audio))
+        if not len(samples):
+            return
+        pcm = samples.astype("<i2", copy=False).tobytes()
+        self._kept += pcm
+        for listener in self._listeners:
+            listener(pcm)
+        if self._stream is not None:
+            self._stream.feed(samples)
+            if not self._holding and not self._detector.speaking:
+                self._forget_before(self.position_ms - self._padding_ms - KEPT_QUIET_MS)
+        if len(self._kept) > KEPT_LIMIT_MS * BYTES_PER_MS:
+            self._forget_before(self.position_ms - KEPT_LIMIT_MS)
+
+    def hold(self, *, holding: bool) -> None:
+        """Keep (or stop keeping) audio whatever the detector thinks."""
+        self._holding = holding
+
+    def between(self, start_ms: float, end_ms: float | None = None) -> bytes:
+        """The kept audio between two positions, 16 kHz s16le."""
+        first = self._offset(start_ms)
+        last = len(self._kept) if end_ms is None else self._offset(end_ms)
+        return bytes(self._kept[first:last])
+
+    def forget_before(self, position_ms: float) -> None:
+        """This audio is not needed again."""
+        self._forget_before(position_ms)
+
+    def _offset(self, position_ms: float) -> int:
+        offset = round((position_ms - self._kept_from_ms) * HEARING_RATE / 1000) * 2
+        return min(max(0, offset), len(self._kept))
+
+    def _forget_before(self, position_ms: float) -> None:
+        offset = self._offset(position_ms)
+        if offset:
+            del self._kept[:offset]
+            self._kept_from_ms += offset / BYTES_PER_MS
+
+    def tune(self, wire: WireFormat, turns: TurnDetection | None, *, suggest_after_ms: int | None) -> None:
+        """Apply the session's input format and turn detection."""
+        wanted = AudioFormat(Encoding(wire.kind), wire.rate)
+        if wanted != self._decoder.format:
+            self._decoder = Decoder(wanted)
+            self._resampler = Resampler(wanted.rate, HEARING_RATE)
+        if turns is None:
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
+            return
+        self._padding_ms = float(turns.prefix_padding_ms)
+        settings = TurnSettings(
+            threshold=turns.threshold,
+            prefix_padding_ms=turns.prefix_padding_ms,
+            silence_ms=turns.silence_duration_ms,
+            start_frames=self._start_frames,
+            suggest_after_ms=suggest_after_ms,
+            eagerness=turns.eagerness if turns.kind == "semantic_vad" else None,
+        )
+        if self._stream is None:
+            self._stream = self._batcher.stream(self._scored)
+            self._detector = TurnDetector(settings, start_ms=int(self.position_ms))
+        else:
+            self._detector.retune(settings)
+
+    def restart(self) -> None:
+        """The buffer was cleared: no turn is open any more."""
+        self._forget_before(self.position_ms)
+        self._decoder.reset()
+        if self._stream is not None:
+            self._stream.reset()
+            self._detector.restart(start_ms=int(self.position_ms))
+
+    def judge(self, *, complete: bool) -> None:
+        """The turn model's answer."""
+        for event in self._detector.judge(complete=complete):
+            self._tell(event)
+
+    def _scored(self, probability: float, frame: Samples) -> None:
+        if self.voiced is not None:
+            self.voiced(probability, frame)
+        for event in self._detector.push(probability):
+            self._tell(event)
+        if self._detector.stale and self._stream is not None:
+            self._stream.refresh()
+            self._detector.refreshed()
+
+    def close(self) -> None:
+        """Stop listening. May be repeated."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        self._listeners.clear()
+        self._kept.clear()
+
+
+__all__ = ["Ear", "SpeechStarted", "SpeechStopped", "TurnRevoked", "TurnSuggested", "VerdictWanted"]

@@ -1,0 +1,93 @@
+"""Where the time of a turn goes: one monotonic clock, a closed set of stages, one log line a turn.
+
+Stages count from the one before them, the first from the last speech sample; `first_audio` is the whole turn. With
+speculation they overlap: what was over before its turn counts zero.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .protocol import AudioChunk, TextDelta
+from .studio import Studio
+
+log = logging.getLogger("realtime.turn")
+STAGES = {  # stamp -> name of the stage that ends with it
+    "endpointing": "speech_end",
+    "transcript": "stt_final",
+    "first_token": "llm_first_token",
+    "first_speech": "tts_first_byte",
+}
+
+
+class TurnStamps:
+    """Stamps of the current turn of one session, in seconds."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._at: dict[str, float] = {}
+        self._response_id = ""
+        self._onset_s: float | None = None
+
+    def speech_started(self, ago_s: float) -> None:
+        """The user speaks since `ago_s` seconds: perhaps an interruption."""
+        self._onset_s = self._studio.clock() - max(0.0, ago_s)
+
+    def speech_stopped(self, ago_s: float) -> None:
+        """The turn is over; its last speech was `ago_s` seconds ago."""
+        now_s = self._studio.clock()
+        self._at = {"speech_end": now_s - max(0.0, ago_s), "endpointing": now_s}
+        self._response_id = ""
+
+    def transcribed(self) -> None:
+        """The words are known."""
+        self._at.setdefault("transcript", self._studio.clock())
+
+    def told(self, response_id: str, event: Any) -> None:
+        """A reply reports something."""
+        if not self._response_id:
+            self._response_id = response_id
+        if response_id != self._response_id:
+            return
+        if isinstance(event, TextDelta):
+            self._at.setdefault("first_token", self._studio.clock())
+        elif isinstance(event, AudioChunk):
+            self._at.setdefault("first_speech", self._studio.clock())
+
+    def unwritten(self, response_id: str) -> Callable[[], None] | None:
+        """What to call when the first audio of a response was handed to the socket; None: it was already."""
+        if response_id != self._response_id or "written" in self._at:
+            return None
+        return self._written
+
+    def _written(self) -> None:
+        if "written" not in self._at:
+            self._at["written"] = self._studio.clock()
+            self._publish()
+
+    def cancelled(self, response_id: str) -> None:
+        """A response was cancelled; by the voice that speaks, if one does."""
+        if self._onset_s is not None and response_id == self._response_id:
+            seconds = self._studio.clock() - self._onset_s
+            if seconds < 5:
+                for observer in self._studio.observers:
+                    observer.on_interruption(seconds)
+        self._onset_s = None
+
+    def _publish(self) -> None:
+        spoken_s = self._at.get("speech_end")
+        if spoken_s is None:  # a written turn has no speech to count from
+            return
+        durations: dict[str, float] = {}
+        before_s = spoken_s
+        for stamp, stage in STAGES.items():
+            at_s = self._at.get(stamp)
+            if at_s is not None:
+                durations[stage] = max(0.0, at_s - before_s)
+                before_s = at_s
+        durations["first_audio"] = self._at["written"] - spoken_s
+        for stage, seconds in durations.items():
+            for observer in self._studio.observers:
+                observer.on_stage(stage, seconds)
+        fields = {f"{stage}_ms": round(seconds * 1000) for stage, seconds in durations.items()}
+        log.info("turn", extra={"fields": fields})

@@ -1,0 +1,97 @@
+"""What waits to be sent to one client: in order, bounded, and free of audio nobody may hear any more.
+
+One deque keeps the order of events; audio frames carry the id of their response, so that an interruption can take them
+out again before they are sent. Producers of audio wait for room; other events are never held back, and a client that
+lets even those pile up is closed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+AUDIO_LIMIT_BYTES = 1024 * 1024  # producers of audio wait above this
+HARD_LIMIT_BYTES = 8 * 1024 * 1024  # a client that does not read its events
+POLICY_VIOLATION = 1008
+
+
+@dataclass(slots=True)
+class _Frame:
+    text: str
+    response_id: str | None
+    on_sent: Callable[[], None] | None
+
+
+class Outbox:
+    """One per connection. `put` never blocks; `run` is the only one that sends."""
+
+    def __init__(self) -> None:
+        self._frames: deque[_Frame] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closing: tuple[int, str] | None = None
+        self.overflowed = False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What has not been handed to the socket."""
+        return self._waiting_bytes
+
+    def put(self, text: str, *, audio_of: str | None = None, on_sent: Callable[[], None] | None = None) -> None:
+        """Queue one text frame. `audio_of` names the response whose audio it carries."""
+        if self._closing is not None:
+            return
+        self._frames.append(_Frame(text, audio_of, on_sent))
+        self._waiting_bytes += len(text)
+        if self._waiting_bytes > HARD_LIMIT_BYTES:
+            self.overflowed = True
+            self._frames.clear()
+            self.close(POLICY_VIOLATION, "The client does not read what it is sent.")
+        elif self._waiting_bytes > AUDIO_LIMIT_BYTES:
+            self._room.clear()
+        self._wake.set()
+
+    def drop(self, response_id: str) -> None:
+        """Take the audio of a response out again."""
+        kept = [frame for frame in self._frames if frame.response_id != response_id]
+        if len(kept) != len(self._frames):
+            self._frames = deque(kept)
+            self._waiting_bytes = sum(len(frame.text) for frame in kept)
+            self._make_room()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what is queued, then close. The first call counts."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._room.set()
+            self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until audio may be queued."""
+        await self._room.wait()
+
+    def _make_room(self) -> None:
+        if self._waiting_bytes <= AUDIO_LIMIT_BYTES:
+            self._room.set()
+
+    async def run(self, send: Send) -> None:
+        """Send until closed. Raises what `send` raises when the client is gone."""
+        while True:
+            while self._frames:
+                frame = self._frames.popleft()
+                await send({"type": "websocket.send", "text": frame.text})
+                self._waiting_bytes = max(0, self._waiting_bytes - len(frame.text))
+                if frame.on_sent is not None:
+                    frame.on_sent()
+                self._make_room()
+            if self._closing is not None:
+                code, reason = self._closing
+                await send({"type": "websocket.close", "code": code, "reason": reason[:120]})
+                return
+            self._wake.clear()
+            await self._wake.wait()

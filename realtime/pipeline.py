@@ -1,0 +1,212 @@
+"""Carries out what the session machine asks for: replies, transcripts, timers, listening. One per connection.
+
+Every task belongs to the connection's task group. Nothing here decides anything: reports go back to the machine, which
+ignores what is stale.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from . import protocol as p
+from .ear import Ear, SpeechStarted, SpeechStopped, TurnRevoked, TurnSuggested, VerdictWanted
+from .latency import TurnStamps
+from .outbox import Outbox
+from .reply import Reply
+from .speculation import Speculation
+from .stages.base import TurnEvent
+from .studio import Studio
+from .transcribing import Transcribing
+
+log = logging.getLogger("realtime.session")
+Post = Callable[[p.Event], None]
+
+
+class Pipeline:
+    """The hands of one session."""
+
+    def __init__(self, studio: Studio, group: asyncio.TaskGroup, outbox: Outbox, post: Post, session_id: str) -> None:
+        self._studio = studio
+        self._group = group
+        self._outbox = outbox
+        self._post = post
+        self._session_id = session_id
+        self._settings = p.SessionSettings()
+        self.ear = Ear(studio.batcher, self._turn, start_frames=studio.start_frames)
+        self.stamps = TurnStamps(studio)
+        self.speculation = Speculation(studio, group, session_id)
+        self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._utterance: tuple[str, Transcribing] | None = None
+        self._transcripts: set[asyncio.Task[None]] = set()
+        self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
+
+    # --- what the machine wants -------------------------------------------------------------------------------------
+
+    def perform(self, effect: p.Effect) -> None:
+        """Carry out one effect. Never blocks."""
+        match effect:
+            case p.StartReply():
+                self._start_reply(effect)
+            case p.CancelReply():
+                self._cancel_reply(effect.response_id)
+            case p.DropAudio():
+                self._outbox.drop(effect.response_id)
+            case p.BeginUtterance():
+                self._begin(effect.item_id, effect.audio_start_ms)
+            case p.CommitUtterance():
+                self._commit(effect)
+            case p.DropUtterance():
+                self._drop_utterance()
+            case p.TranscribeItem():
+                self._transcribe_recording(effect)
+            case p.ApplySettings():
+                self._apply(effect.settings)
+            case p.WakeAfter():
+                self._wake_after(effect)
+            case p.CancelTimer():
+                self._cancel_timer(effect.timer_id)
+            case p.TruncateHeard():
+                log.debug("reply cut", extra={"fields": {"heard_ms": round(effect.heard_ms), "source": effect.source}})
+            case p.CloseConnection():
+                self._outbox.close(effect.code, effect.reason)
+
+    def close(self) -> None:
+        """Stop everything at once. May be repeated."""
+        for _, task in self._replies.values():
+            task.cancel()
+        for task in self._transcripts:
+            task.cancel()
+        for timer in self._timers.values():
+            timer.cancel()
+        self.speculation.drop()
+        self.ear.close()
+
+    # --- replies ----------------------------------------------------------------------------------------------------
+
+    def _start_reply(self, effect: p.StartReply) -> None:
+        response_id = effect.response_id
+        reply = self.speculation.adopt(effect.request)
+        if reply is not None:
+            task = reply.release(response_id, self._post, self._outbox, self.stamps)
+        else:
+            reply = Reply(self._studio, effect.request, self._session_id)
+            reply.open(response_id, self._post, self._outbox, self.stamps)
+            task = self._group.create_task(reply.run())
+        self._replies[response_id] = (reply, task)
+        task.add_done_callback(lambda _: self._replies.pop(response_id, None))
+
+    def _cancel_reply(self, response_id: str) -> None:
+        found = self._replies.pop(response_id, None)
+        if found is not None:
+            found[1].cancel()
+            self.stamps.cancelled(response_id)
+
+    # --- listening --------------------------------------------------------------------------------------------------
+
+    def _turn(self, event: TurnEvent) -> None:
+        at_ms = self._studio.clock_ms()
+        match event:
+            case SpeechStarted():
+                self.stamps.speech_started((self.ear.position_ms - event.onset_ms) / 1000)
+                self._post(p.SpeechStarted(audio_ms=event.at_ms, at_ms=at_ms))
+            case SpeechStopped():
+                self.stamps.speech_stopped((self.ear.position_ms - event.speech_end_ms) / 1000)
+                self._post(p.SpeechStopped(audio_ms=event.at_ms, at_ms=at_ms))
+            case TurnSuggested():
+                self._post(p.TurnSuggested(probability=1.0, trailing_silence_ms=event.silence_ms, at_ms=at_ms))
+                if self._utterance is not None and self.foresee is not None:
+                    self.speculation.begin(self._utterance[1], self.foresee)
+            case TurnRevoked():
+                self.speculation.drop()
+                self._post(p.SuggestionRevoked(at_ms=at_ms))
+            case VerdictWanted():
+                self._group.create_task(self._judge())
+
+    async def _judge(self) -> None:
+        """`semantic_vad`: ask whether the turn sounds complete, by its words so far."""
+        utterance = self._utterance
+        transcript = await utterance[1].peek() if utterance is not None else None
+        if utterance is self._utterance:
+            self.ear.judge(complete=self._studio.complete(transcript.text if transcript else ""))
+
+    def _wishes(self) -> dict[str, Any]:
+        settings = self._settings
+        facts = {"session_id": self._session_id, **(settings.provider.get("metadata") or {})}
+        user = settings.provider.get("user_id") or self._session_id
+        return {**(settings.transcription or {}), "facts": facts, "user": user}
+
+    def _heard(self, event: p.PipelineEvent) -> None:
+        if isinstance(event, p.TranscriptFinal):
+            self.stamps.transcribed()
+        self._post(event)
+
+    def _begin(self, item_id: str, start_ms: float) -> None:
+        transcribing = Transcribing(self._studio, item_id, self._wishes(), self._heard)
+        transcribing.feed(self.ear.between(start_ms))
+        self.ear.listen(transcribing.feed)
+        self.ear.hold(holding=True)
+        self._utterance = (item_id, transcribing)
+        self._own(transcribing)
+
+    def _commit(self, effect: p.CommitUtterance) -> None:
+        if self._utterance is None or self._utterance[0] != effect.item_id:
+            self._drop_hearing()
+            transcribing = Transcribing(self._studio, effect.item_id, self._wishes(), self._heard)
+            transcribing.feed(self.ear.between(effect.audio_start_ms, effect.audio_end_ms))
+            self._own(transcribing)
+        else:
+            transcribing = self._utterance[1]
+            self._utterance = None
+            self.ear.unlisten(transcribing.feed)
+            self.ear.hold(holding=False)
+        transcribing.commit()
+        self.ear.forget_before(effect.audio_end_ms)
+
+    def _drop_hearing(self) -> None:
+        if self._utterance is not None:
+            transcribing = self._utterance[1]
+            self.ear.unlisten(transcribing.feed)
+            self.ear.hold(holding=False)
+            transcribing.abandon()
+            self._utterance = None
+
+    def _drop_utterance(self) -> None:
+        self.speculation.drop()
+        self._drop_hearing()
+        self.ear.restart()
+
+    def _transcribe_recording(self, effect: p.TranscribeItem) -> None:
+        transcribing = Transcribing(self._studio, effect.item_id, self._wishes(), self._heard)
+        transcribing.feed(self._studio.to_hearing_rate(effect.audio))
+        transcribing.commit()
+        self._own(transcribing)
+
+    def _own(self, transcribing: Transcribing) -> None:
+        task = transcribing.task = self._group.create_task(transcribing.run())
+        self._transcripts.add(task)
+        task.add_done_callback(self._transcripts.discard)
+
+    # --- settings and timers ----------------------------------------------------------------------------------------
+
+    def _apply(self, settings: p.SessionSettings) -> None:
+        self._settings = settings
+        speculates = settings.kind == "realtime" and settings.turn_detection is not None
+        suggest = self._studio.suggest_after_ms if speculates else None
+        self.ear.tune(settings.input_format, settings.turn_detection, suggest_after_ms=suggest)
+        self.ear.hold(holding=settings.turn_detection is None or self._utterance is not None)
+
+    def _wake_after(self, effect: p.WakeAfter) -> None:
+        loop = asyncio.get_running_loop()
+        timer_id = effect.timer_id
+        self._timers[timer_id] = loop.call_later(max(0.0, effect.delay_ms / 1000), self._fire, timer_id)
+
+    def _fire(self, timer_id: str) -> None:
+        if self._timers.pop(timer_id, None) is not None:
+            self._post(p.TimerFired(timer_id=timer_id, at_ms=self._studio.clock_ms()))
+
+    def _cancel_timer(self, timer_id: str) -> None:
+        timer = self._timers.pop(timer_id, None)
+        if timer is not None:
+            timer.cancel()

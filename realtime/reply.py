@@ -1,0 +1,74 @@
+"""One reply in the making: the words being written and, when audio is wanted, spoken.
+
+A reply may be started on a guess (`speculation`): then it keeps what it has to tell until it is released under the id
+of a response, and speaks no further than its first segment.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from . import protocol as p
+from .latency import TurnStamps
+from .outbox import Outbox
+from .replying import Writing
+from .speaking import Speaking
+from .studio import Studio
+
+Post = Callable[[p.Event], None]
+
+
+class Reply:
+    """Made from one request. Either `open`ed before `run`, or run first and `release`d later."""
+
+    def __init__(self, studio: Studio, request: p.ReplyRequest, session_id: str) -> None:
+        self._studio = studio
+        self.request = request
+        self._session_id = session_id
+        self.response_id = ""
+        self._post: Post | None = None
+        self._held: list[Any] = []
+        self.released = asyncio.Event()
+        self.outbox: Outbox | None = None
+        self.stamps: TurnStamps | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def open(self, response_id: str, post: Post, outbox: Outbox, stamps: TurnStamps) -> None:
+        """From now on tell everything, under this id; what was held back first."""
+        self.response_id, self._post, self.outbox, self.stamps = response_id, post, outbox, stamps
+        held, self._held = self._held, []
+        for event in held:
+            self.tell(replace(event, response_id=response_id))
+        self.released.set()
+
+    def release(self, response_id: str, post: Post, outbox: Outbox, stamps: TurnStamps) -> asyncio.Task[None]:
+        """Adopt a running guess."""
+        self.open(response_id, post, outbox, stamps)
+        if self.task is None:
+            raise p.BrokenInvariantError("a reply was released that never ran")
+        return self.task
+
+    def tell(self, event: Any) -> None:
+        """Report to the session, or keep it."""
+        if self._post is None:
+            self._held.append(event)
+            return
+        if self.stamps is not None:
+            self.stamps.told(self.response_id, event)
+        self._post(event)
+
+    async def run(self) -> None:
+        """Write and speak, side by side."""
+        writing = Writing(self, self._studio)
+        if not self.request.speaks:
+            await writing.run(self._studio.router, self._session_id)
+            return
+        speaking = Speaking(self, self._studio, self._session_id)
+        writing.words = speaking.words
+        async with asyncio.TaskGroup() as group:
+            spoken = group.create_task(speaking.run())
+            if await writing.run(self._studio.router, self._session_id):
+                speaking.no_more_words()
+            else:
+                spoken.cancel()

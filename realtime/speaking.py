@@ -1,0 +1,216 @@
+"""One reply being spoken: words to chunks of text, chunks to routed speech, speech to paced audio of the output format.
+
+Audio may run ahead of what the client can have played by `lead_ms`, no further. A speaker that fails in mid-sentence is
+followed by the next target of the plan, which says the rest: from the first word that was not spoken.
+"""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policies import Facts, Outcome, RoutingOptions, Try
+from router.refusal import Refusal
+from router.router import Caller
+from router.upstreams.base import UpstreamFault
+
+from . import protocol as p
+from .audio.formats import Encoding, Samples, encode
+from .audio.resample import Resampler
+from .records import attempts_of
+from .stages.base import Line, SpokenAudio, WordTime
+from .stages.chunker import Chunk, Chunker
+from .studio import Studio
+
+if TYPE_CHECKING:
+    from .reply import Reply
+
+DELTA_MS = 100  # of audio in one event
+YIELD_EVERY_MS = 1_000  # of audio: let other sessions have a turn
+VOICE = Caller(protocol="realtime")
+
+
+@dataclass(slots=True)
+class _Said:
+    """How far one chunk has been spoken: text still to say, and the words handed out so far."""
+
+    text: str
+    made_ms: float = 0.0  # audio of the current attempt
+    words: list[WordTime] = field(default_factory=list)  # of the current attempt
+
+    def rest(self) -> str:
+        """What the next target has to say: from the first word whose audio was not all made."""
+        done = [word.last for word in self.words if word.end_ms <= self.made_ms]
+        return self.text[max(done, default=0) :].lstrip()
+
+
+class Speaking:
+    """Speaks one reply. `words` and `no_more_words` feed it, `run` does the work."""
+
+    def __init__(self, reply: "Reply", studio: Studio, session_id: str) -> None:
+        self._reply = reply
+        self._studio = studio
+        request = reply.request
+        self._format = request.output_format
+        self._facts = Facts(
+            model=request.speech_model or studio.settings.speech.model,
+            protocol="realtime",
+            user=request.user_id or session_id,
+            metadata={"session_id": session_id, **request.facts},
+            voice=request.voice_profile or {},
+            options=RoutingOptions(models=tuple(studio.settings.speech.fallbacks)),
+            kind="speech",
+        )
+        self._chunker = Chunker()
+        self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._attempts: p.Attempts = ()
+        self._resampler = Resampler(self._format.rate, self._format.rate)
+        self._waiting: list[Samples] = []
+        self._waiting_samples = 0
+        self._delta_samples = self._format.rate * DELTA_MS // 1000
+        self._sent_ms = self._yielded_ms = 0.0
+        self._playing_until_ms = 0.0
+
+    def words(self, text: str) -> None:
+        """More of the reply's text."""
+        for chunk in self._chunker.feed(text):
+            self._chunks.put_nowait(chunk)
+
+    def no_more_words(self) -> None:
+        """The text is complete."""
+        for chunk in self._chunker.flush():
+            self._chunks.put_nowait(chunk)
+        self._chunks.put_nowait(None)
+
+    async def run(self) -> None:
+        """Speak to the end; tell SpeakingFinished, or ReplyFailed when nobody can speak."""
+        reply, first = self._reply, True
+        while (chunk := await self._chunks.get()) is not None:
+            if not first:
+                await reply.released.wait()
+            try:
+                first = not await self._speak(chunk) and first
+            except Refusal as refusal:
+                self._fail(refusal)
+                return
+        reply.tell(
+            p.SpeakingFinished(response_id=reply.response_id, attempts=self._attempts, at_ms=self._studio.clock_ms())
+        )
+
+    async def _speak(self, chunk: Chunk) -> bool:
+        """One chunk; whether anything was said."""
+        reply, clock_ms = self._reply, self._studio.clock_ms
+        reply.tell(p.SegmentStarted(response_id=reply.response_id, text=chunk.text, at_ms=clock_ms()))
+        said = _Said(chunk.spoken().text)
+        if said.text:
+            try:
+                _, record = await self._studio.router.run(
+                    self._facts, lambda step: self._attempt(step, said), kind="tts", caller=VOICE
+                )
+            except Refusal as refusal:
+                self._attempts += attempts_of(refusal.record)
+                raise
+            self._attempts += attempts_of(record)
+        reply.tell(p.SegmentFinished(response_id=reply.response_id, at_ms=clock_ms()))
+        return bool(said.text)
+
+    async def _attempt(self, step: Try, said: _Said) -> None:
+        said.text, said.made_ms, said.words = said.rest(), 0.0, []
+        if not said.text:
+            return
+        request = self._reply.request
+        line = Line(
+            said.text,
+            voice=self._studio.voice(request.voice, step.target),
+            speed=request.speed,
+            language=request.speech_language,
+        )
+        speaker = self._studio.speaker(step.target)
+        start_ms, limit_s = self._sent_ms, step.timeouts.first_token_s
+        async with aclosing(speaker.speak(line)) as pieces:  # type: ignore[type-var]  # speakers are generators
+            while True:
+                try:
+                    async with asyncio.timeout(limit_s):
+                        piece = await anext(pieces, None)
+                except TimeoutError:
+                    outcome = Outcome.IDLE_TIMEOUT if said.made_ms else Outcome.FIRST_TOKEN_TIMEOUT
+                    raise UpstreamFault(outcome, f"{step.target.name} stopped speaking") from None
+                if piece is None:
+                    break
+                limit_s = step.timeouts.idle_s
+                self._tell_words(piece, start_ms)
+                said.made_ms += piece.duration_ms
+                said.words += piece.words
+                await self._give(piece)
+        await self._flush()
+        if not said.made_ms:
+            raise UpstreamFault(Outcome.EMPTY_RESPONSE, f"{step.target.name} made no sound")
+
+    def _tell_words(self, piece: SpokenAudio, start_ms: float) -> None:
+        if piece.estimated:
+            return
+        reply, at_ms = self._reply, self._studio.clock_ms()
+        for word in piece.words:
+            end_ms = start_ms + word.end_ms
+            reply.tell(p.WordSpoken(response_id=reply.response_id, text=word.text, end_ms=end_ms, at_ms=at_ms))
+
+    async def _give(self, piece: SpokenAudio) -> None:
+        if self._resampler.source != piece.sample_rate:
+            self._resampler = Resampler(piece.sample_rate, self._format.rate)
+        self._keep(self._resampler.feed(np.frombuffer(piece.pcm, dtype="<i2")))
+        while self._waiting_samples >= self._delta_samples:
+            await self._send(self._take(self._delta_samples))
+
+    async def _flush(self) -> None:
+        self._keep(self._resampler.flush())
+        if self._waiting_samples:
+            await self._send(self._take(self._waiting_samples))
+
+    def _keep(self, samples: Samples) -> None:
+        if len(samples):
+            self._waiting.append(samples)
+            self._waiting_samples += len(samples)
+
+    def _take(self, count: int) -> Samples:
+        line = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        rest = line[count:]
+        self._waiting = [rest] if len(rest) else []
+        self._waiting_samples = len(rest)
+        return line[:count]
+
+    async def _send(self, samples: Samples) -> None:
+        """Pace, then hand out one delta."""
+        reply, studio = self._reply, self._studio
+        await self._pace()
+        audio = encode(samples, Encoding(self._format.kind))
+        duration_ms = len(samples) * 1000 / self._format.rate
+        now_ms = studio.clock_ms()
+        self._playing_until_ms = max(self._playing_until_ms, now_ms) + duration_ms
+        self._sent_ms += duration_ms
+        reply.tell(p.AudioChunk(response_id=reply.response_id, audio=audio, at_ms=now_ms))
+
+    async def _pace(self) -> None:
+        reply, studio = self._reply, self._studio
+        if reply.outbox is not None:
+            await reply.outbox.room()
+        ahead_ms = self._playing_until_ms - studio.clock_ms()
+        if ahead_ms > studio.lead_ms:
+            await asyncio.sleep((ahead_ms - studio.lead_ms) / 1000)
+        elif self._sent_ms - self._yielded_ms >= YIELD_EVERY_MS:
+            self._yielded_ms = self._sent_ms
+            await asyncio.sleep(0)
+
+    def _fail(self, refusal: Refusal) -> None:
+        reply = self._reply
+        reply.tell(
+            p.ReplyFailed(
+                response_id=reply.response_id,
+                code=refusal.code or "speech_failed",
+                message=refusal.message,
+                kind=refusal.kind,
+                attempts=self._attempts,
+                at_ms=self._studio.clock_ms(),
+            )
+        )

@@ -1,0 +1,95 @@
+"""What all voice sessions of one server share: the router, the ears, the speech targets, settings, clock, metrics."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from policies import Target
+from router.config.models import Realtime
+from router.router import Router
+
+from .audio.resample import resample
+from .stages.base import HEARING_RATE, Speaker, Transcriber
+from .stages.semantic import sounds_complete
+from .stages.vad import VadBatcher
+
+
+class SpeechTargets(Protocol):
+    """Finds who hears and who speaks for a target."""
+
+    def transcriber(self, target: Target) -> Transcriber:
+        """The transcriber of a target. Raises UpstreamFault when this provider cannot hear."""
+        ...
+
+    def speaker(self, target: Target) -> Speaker:
+        """The speaker of a target. Raises UpstreamFault when this provider cannot speak."""
+        ...
+
+    async def aclose(self) -> None:
+        """End workers and connections."""
+        ...
+
+
+class TurnObserver(Protocol):
+    """Is told the latencies of voice sessions. Stage names are a closed set."""
+
+    def on_stage(self, stage: str, seconds: float) -> None:
+        """How long one stage of a turn took."""
+        ...
+
+    def on_interruption(self, seconds: float) -> None:
+        """Time from the first interrupting speech to the cancelled response."""
+        ...
+
+    def on_sessions(self, change: int) -> None:
+        """A session began (+1) or ended (-1)."""
+        ...
+
+
+@dataclass(slots=True)
+class Studio:
+    """Handed to every session."""
+
+    router: Router
+    settings: Realtime
+    batcher: VadBatcher
+    speech: SpeechTargets
+    observers: list[TurnObserver] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    suggest_after_ms: int | None = 200  # a pause this long starts speculation; None: never
+    start_frames: int = 3
+    lead_ms: float = 30_000.0  # how far audio may run ahead of what the client can have played
+
+    def clock_ms(self) -> float:
+        """Monotonic milliseconds, the clock of every event."""
+        return self.clock() * 1000
+
+    def transcriber(self, target: Target) -> Transcriber:
+        """Who hears for this target."""
+        return self.speech.transcriber(target)
+
+    def speaker(self, target: Target) -> Speaker:
+        """Who speaks for this target."""
+        return self.speech.speaker(target)
+
+    def voice(self, name: str, target: Target) -> str:
+        """The target's own name of a voice. The table says `provider/voice`; other providers get the name as it is."""
+        provider, _, own = self.settings.voices.get(name, name).partition("/")
+        if not own:
+            return provider
+        return own if provider == target.provider else name
+
+    @staticmethod
+    def complete(text: str) -> bool:
+        """Whether words sound like a finished turn, for `semantic_vad` without an acoustic turn model."""
+        return sounds_complete(text)
+
+    @staticmethod
+    def to_hearing_rate(audio: bytes, rate: int = 24_000) -> bytes:
+        """Recorded PCM16 as 16 kHz s16le."""
+        samples = np.frombuffer(audio[: len(audio) // 2 * 2], dtype="<i2")
+        return resample(samples, rate, HEARING_RATE).astype("<i2").tobytes()

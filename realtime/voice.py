@@ -1,0 +1,84 @@
+"""The door to the voice floor: opened by the first WebSocket, so that a router that only chats never loads an ear.
+
+numpy, the speech detector's weights and the speech workers cost memory; none of them is imported before.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from router.config import Realtime
+from router.proxy.auth import Authenticator
+from router.router import Router
+
+if TYPE_CHECKING:
+    from .connection import Receive, Send
+    from .endpoints import VoiceEndpoints
+    from .studio import TurnObserver
+
+UNAVAILABLE = 503
+
+
+class VoiceDoor:
+    """The ASGI callable for WebSockets. `settings` and `authenticator` are asked anew, so a reload reaches them."""
+
+    def __init__(
+        self,
+        router: Router,
+        settings: Callable[[], Realtime],
+        authenticator: Callable[[], Authenticator],
+        *,
+        observer: "TurnObserver | None" = None,
+    ) -> None:
+        self._router = router
+        self._settings = settings
+        self._authenticator = authenticator
+        self._observer = observer
+        self._floor: VoiceEndpoints | None = None
+        self._opening = asyncio.Lock()
+        self._draining = False
+
+    async def __call__(self, scope: Mapping[str, Any], receive: "Receive", send: "Send") -> None:
+        """Serve one WebSocket."""
+        floor = await self.open()
+        floor.studio.settings = self._settings()
+        floor.authenticator = self._authenticator()
+        await floor(scope, receive, send)
+
+    async def open(self) -> "VoiceEndpoints":
+        """Build the voice floor, once. The imports happen in a thread: other calls go on."""
+        async with self._opening:
+            if self._floor is None:
+                build = await asyncio.to_thread(_floor_builder)
+                self._floor = build(self._router, self._settings(), self._authenticator())
+                if self._observer is not None:
+                    self._floor.studio.observers.append(self._observer)
+            return self._floor
+
+    def drain(self) -> None:
+        """The server wants to end: tell every session."""
+        if self._floor is not None:
+            self._floor.drain()
+
+    async def aclose(self) -> None:
+        """End workers and connections of the voice floor."""
+        if self._floor is not None:
+            await self._floor.studio.speech.aclose()
+
+
+def _floor_builder() -> "Callable[[Router, Realtime, Authenticator], VoiceEndpoints]":
+    from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
+
+    model = shared_silero()
+
+    def build(router: Router, settings: Realtime, authenticator: Authenticator) -> "VoiceEndpoints":
+        from .endpoints import VoiceEndpoints  # noqa: PLC0415  the same
+        from .speech.targets import SpeechRegistry  # noqa: PLC0415  the same
+        from .stages.vad import VadBatcher  # noqa: PLC0415  the same
+        from .studio import Studio  # noqa: PLC0415  the same
+
+        batcher = VadBatcher(model, asyncio.get_running_loop().call_soon)
+        studio = Studio(router, settings, batcher, SpeechRegistry(router))
+        return VoiceEndpoints(studio, authenticator)
+
+    return build

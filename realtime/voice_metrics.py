@@ -1,0 +1,25 @@
+"""Voice sessions told to Prometheus: sessions open, latency of each stage, interruptions."""
+
+from router.metrics import Metrics
+
+
+class VoiceMetrics:
+    """A `TurnObserver` over the metrics of the house."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def on_stage(self, stage: str, seconds: float) -> None:
+        """One stage of a turn."""
+        self._metrics.voice_stage(stage, seconds)
+        if stage == "first_audio":
+            self._metrics.series.child("rr_voice_turns_total", "answered").inc()
+
+    def on_interruption(self, seconds: float) -> None:
+        """A reply was cut off by the user's voice."""
+        self._metrics.voice_stage("barge_in", seconds)
+        self._metrics.series.child("rr_voice_interruptions_total", "barge_in").inc()
+
+    def on_sessions(self, change: int) -> None:
+        """A session began or ended."""
+        self._metrics.series.child("rr_ws_sessions").inc(change)
