@@ -71,8 +71,12 @@ class App:
     site: Site
 
     def replace_access(self, access: Access) -> None:
-        """Take over new keys; client secrets stay good while their key does."""
-        self.site.authenticator = authenticator_of(access, self.site.wall, self.site.authenticator.secrets)
+        """Take over new keys; client secrets and session tokens stay good while their key does."""
+        before = self.site.authenticator
+        fresh = authenticator_of(access, self.site.wall, before.secrets)
+        if not access.jwt_secret:  # the secret of this start goes on
+            fresh.tokens = before.tokens
+        self.site.authenticator = fresh
 
 
 def create_app(

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from router.refusal import Refusal
@@ -21,6 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 T = TypeVar("T")
+QUICK_S = 0.02
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
 JSON = (b"content-type", b"application/json")
@@ -92,14 +94,23 @@ class Exchange:
                 raise ClientGone
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work, or cancel it at once when the client hangs up (ClientGone)."""
+        """Do the work, or cancel it at once when the client hangs up (ClientGone).
+
+        The watch begins after `QUICK_S`: most of what is over sooner would be answered before anybody could hang up,
+        and a task per request is not free.
+        """
+        watches: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self.hangup())
+                timer = asyncio.get_running_loop().call_later(
+                    QUICK_S, lambda: watches.append(group.create_task(self.hangup()))
+                )
                 try:
                     result = await work
                 finally:
-                    watch.cancel()
+                    timer.cancel()
+                    for watch in watches:
+                        watch.cancel()
         except BaseExceptionGroup as several:
             gone = [fault for fault in several.exceptions if isinstance(fault, ClientGone)]
             raise (gone or several.exceptions)[0] from None
@@ -153,14 +164,14 @@ class Exchange:
 
 def encode_headers(headers: Mapping[str, str]) -> list[Header]:
     """Text headers as ASGI wants them; anything outside printable ASCII becomes a question mark."""
-    return [(name.encode("ascii"), _printable(value)) for name, value in headers.items()]
+    return [(name.encode("ascii"), printable(value)) for name, value in headers.items()]
 
 
-def _printable(value: str) -> bytes:
+@lru_cache(4096)
+def printable(value: str) -> bytes:
+    """A header value that cannot break out of its line."""
     encoded = value.encode("ascii", "replace")
-    if encoded.isascii() and value.isprintable():
-        return encoded
-    return bytes(byte if 32 <= byte < 127 else 63 for byte in encoded)
+    return encoded if value.isprintable() else bytes(byte if 32 <= byte < 127 else 63 for byte in encoded)
 
 
 def too_large(limit_bytes: int) -> Refusal:

@@ -97,6 +97,8 @@ class Site:
 
 def settle(permit: Permit, record: Record | None) -> None:
     """Book what a request really used: nothing without an answer, the estimate when an answer was cut short."""
+    if isinstance(permit, Unlimited):
+        return
     if record is not None and record.served is not None:
         permit.settle(tokens=total_tokens(record), cost_usd=cost_of(record))
     elif record is None or not any(attempt.committed for attempt in record.attempts):

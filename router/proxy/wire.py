@@ -5,7 +5,7 @@ import time
 from router.cost import cost_usd, tokens_of
 from router.record import Record
 
-from .exchange import Header, encode_headers
+from .exchange import Header, encode_headers, printable
 from .limits import Permit, quota_headers
 
 EVENT_STREAM: tuple[Header, ...] = (
@@ -32,25 +32,25 @@ def summary(record: Record, *, started_s: float, serving: str | None = None) -> 
     upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts)
     own_ms = max(0.0, total_s - upstream_s) * 1000
     timing = f"total;dur={total_s * 1000:.3f}, upstream;dur={upstream_s * 1000:.3f}, router;dur={own_ms:.3f}"
-    headers = {
-        "x-rr-attempts": str(len(record.attempts) + (serving is not None)),
-        "x-rr-overhead-ms": f"{own_ms:.3f}",
-        "server-timing": timing,
-        "openai-processing-ms": str(round(total_s * 1000)),
-    }
+    headers: list[Header] = [
+        (b"x-rr-attempts", b"%d" % (len(record.attempts) + (serving is not None))),
+        (b"x-rr-overhead-ms", b"%.3f" % own_ms),
+        (b"server-timing", timing.encode()),
+        (b"openai-processing-ms", b"%d" % round(total_s * 1000)),
+    ]
     if decision.route_id is not None:
-        headers["x-rr-route"] = decision.route_id
+        headers.append((b"x-rr-route", printable(decision.route_id)))
     if decision.variant_id is not None:
-        headers["x-rr-variant"] = decision.variant_id
+        headers.append((b"x-rr-variant", printable(decision.variant_id)))
     last = record.served or (record.attempts[-1] if record.attempts else None)
     model = serving or (last.target.name if last is not None else None)
     if model is not None:
-        headers["x-rr-model"] = model
-        headers["x-rr-provider"] = model.partition("/")[0]
+        headers.append((b"x-rr-model", printable(model)))
+        headers.append((b"x-rr-provider", printable(model.partition("/")[0])))
     cost = cost_of(record)
     if cost is not None:
-        headers["x-rr-cost-usd"] = f"{cost:.9f}".rstrip("0").rstrip(".")
-    return encode_headers(headers)
+        headers.append((b"x-rr-cost-usd", (b"%.9f" % cost).rstrip(b"0").rstrip(b".")))
+    return headers
 
 
 def total_tokens(record: Record) -> int | None:

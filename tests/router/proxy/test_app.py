@@ -25,9 +25,10 @@ async def test_a_reload_takes_over_new_keys_and_keeps_client_secrets_of_keys_tha
         secrets = client.app.site.authenticator.secrets
         kept, _ = secrets.issue("a", {}, ttl_s=60)
         lost, _ = secrets.issue("b", {}, ttl_s=60)
+        token, _ = client.app.site.authenticator.tokens.issue("a", workspace="default")
         client.app.replace_access(Access(keys=(stays, comes)))
         codes = [
             (await client.post("/v1/chat/completions", json=chat(), headers={"x-api-key": secret})).status_code
-            for secret in ("secret-a", "secret-b", "secret-c", kept, lost)
+            for secret in ("secret-a", "secret-b", "secret-c", token, kept, lost)
         ]
-    assert codes == [200, 401, 200, 403, 401]
+    assert codes == [200, 401, 200, 200, 403, 401]
