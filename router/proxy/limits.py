@@ -14,6 +14,7 @@ from router.refusal import Refusal
 from .faults import refused
 
 WINDOW_S = 60.0
+ROUNDING_S = 1e-6  # sums of large clock readings are not exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Rate:
     def wait_s(self, units: float, now_s: float) -> float:
         """Seconds until `units` would be admitted; 0 means now. More than a minute's worth counts as a minute's."""
         cost_s = min(units, self.per_minute) * self.interval_s
-        return max(0.0, max(self.arrival_s, now_s) + cost_s - WINDOW_S - now_s)
+        wait_s = (max(self.arrival_s, now_s) - now_s) + cost_s - WINDOW_S
+        return wait_s if wait_s > ROUNDING_S else 0.0
 
     def charge(self, units: float, now_s: float) -> None:
         """Use units; a negative number gives back."""

@@ -95,6 +95,15 @@ def test_no_window_of_a_minute_admits_more_than_twice_the_rate(per_minute, gaps_
     assert all(sum(start <= at < start + 60 for at in admitted) <= 2 * per_minute for start in admitted)
 
 
+@given(st.integers(1, 100_000), st.floats(0, 1e9))
+def test_a_minutes_worth_is_admitted_at_any_reading_of_the_clock(per_minute, now_s):
+    rate = Rate(per_minute)
+    assert rate.wait_s(per_minute, now_s) == 0
+    rate.charge(per_minute, now_s)
+    assert rate.wait_s(1, now_s) > 0
+    assert rate.quota(now_s).remaining == 0
+
+
 def test_resets_are_written_as_openai_writes_them():
     rate = Rate(60)
     rate.charge(1, 0.0)
