@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -46,7 +46,6 @@ class Metrics(Silent):
         process: bool = False,
         exemplars: bool = False,
     ) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # one series per child less
         self.registry = registry if registry is not None else CollectorRegistry()
         self.series = Series(self.registry, max_series=max_series)
         self.labels = LabelSets()

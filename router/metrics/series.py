@@ -1,56 +1,118 @@
-"""Series with cached children and a cap on their number.
+"""Series in plain cells, shown to the registry when it is scraped, with a cap on their number.
 
-A child is looked up by its label values in one dictionary: about 0.1 µs. When the cap is reached, new label values are
-counted under `other` and `rr_series_dropped_total` says how often that happened.
+The hot path adds to a float: about 0.1 µs where the client library's own children take 0.3 to 0.7. A cell is looked up
+by its label values in one dictionary. When the cap is reached, new label values are counted under `other` and
+`rr_series_dropped_total` says how often that happened. Cells are written by the event loop alone.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
 
 from .labels import OTHER
 from .table import TABLE, Row
 
 Values = tuple[str, ...]
-_CLASSES: Mapping[str, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 
-class Series:
+class Cell:
+    """A counter or a gauge."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add."""
+        self.value += amount
+
+    def dec(self) -> None:
+        """Take one away."""
+        self.value -= 1.0
+
+    def set(self, value: float) -> None:
+        """Show this value."""
+        self.value = value
+
+
+class Spread:
+    """A histogram; `exemplars` holds the last one of each bucket that had any."""
+
+    __slots__ = ("counts", "edges", "exemplars", "total")
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = edges
+        self.counts = [0] * (len(edges) + 1)
+        self.total = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
+
+    def observe(self, value: float, exemplar: Mapping[str, str] | None = None) -> None:
+        """Count a value into its bucket."""
+        place = bisect_left(self.edges, value)
+        self.counts[place] += 1
+        self.total += value
+        if exemplar is not None:
+            self.exemplars[place] = Exemplar(dict(exemplar), value, time.time())
+
+    def buckets(self) -> list[Any]:
+        """Upper bound, cumulative count and exemplar of each bucket."""
+        bounds = [*map(floatToGoString, self.edges), "+Inf"]
+        sums = accumulate(self.counts)
+        return [
+            (bound, count, self.exemplars.get(n)) for n, (bound, count) in enumerate(zip(bounds, sums, strict=True))
+        ]
+
+
+class Series(Collector):
     """The families of the table in one registry."""
 
     def __init__(self, registry: CollectorRegistry, *, max_series: int = 10_000, table: Sequence[Row] = TABLE) -> None:
-        self._families = {row.name: (row, _family(row, registry)) for row in table}
+        self._rows = {row.name: row for row in table}
         self._children: dict[str, dict[Values, Any]] = {row.name: {} for row in table}
         self._left = max_series
-        self._dropped = self._families["rr_series_dropped_total"][1]
+        for row in table:
+            if not row.labels:
+                self.child(row.name)
+        registry.register(self)
 
     def child(self, name: str, *values: str) -> Any:
-        """The counter, gauge or histogram for these label values, or the one for `other`."""
+        """The cell or spread for these label values, or the one for `other`."""
         found = self._children[name].get(values)
         return found if found is not None else self._grown(name, values)
 
     def forget(self, name: str, *values: str) -> None:
         """Remove one series, e.g. of a configuration that is no longer in force."""
         if self._children[name].pop(values, None) is not None:
-            row, family = self._families[name]
-            family.remove(*values)
-            self._left += _weight(row)
+            self._left += _weight(self._rows[name])
 
     def count(self) -> int:
         """Series in use, as Prometheus counts them."""
-        return sum(_weight(self._families[name][0]) * len(children) for name, children in self._children.items())
+        return sum(_weight(self._rows[name]) * len(children) for name, children in self._children.items())
+
+    def collect(self) -> Iterator[Metric]:
+        """All families with their values, for the registry."""
+        for name, row in self._rows.items():
+            make = _FAMILIES[row.kind]
+            yield make(row, list(self._children[name].items()))
 
     def _grown(self, name: str, values: Values) -> Any:
-        row, family = self._families[name]
+        row = self._rows[name]
         weight = _weight(row)
         overflow = (OTHER,) * len(row.labels)
         if row.labels and weight > self._left and values != overflow:
-            self._dropped.inc()
+            self.child("rr_series_dropped_total").inc()
             return self.child(name, *overflow)
         self._left -= weight
-        child = family.labels(*values) if row.labels else family
-        self._children[name][values] = child
+        child = self._children[name][values] = Spread(row.buckets) if row.kind == "histogram" else Cell()
         return child
 
 
@@ -58,7 +120,29 @@ def _weight(row: Row) -> int:
     return len(row.buckets) + 3 if row.kind == "histogram" else 1
 
 
-def _family(row: Row, registry: CollectorRegistry) -> Any:
-    if row.kind == "histogram":
-        return Histogram(row.name, row.about, row.labels, registry=registry, buckets=row.buckets)
-    return _CLASSES[row.kind](row.name, row.about, row.labels, registry=registry)
+def _counter(row: Row, children: list[tuple[Values, Cell]]) -> Metric:
+    family = CounterMetricFamily(row.name.removesuffix("_total"), row.about, labels=row.labels)
+    for values, cell in children:
+        family.add_metric(values, cell.value)
+    return family
+
+
+def _gauge(row: Row, children: list[tuple[Values, Cell]]) -> Metric:
+    family = GaugeMetricFamily(row.name, row.about, labels=row.labels)
+    for values, cell in children:
+        family.add_metric(values, cell.value)
+    return family
+
+
+def _histogram(row: Row, children: list[tuple[Values, Spread]]) -> Metric:
+    family = HistogramMetricFamily(row.name, row.about, labels=row.labels)
+    for values, spread in children:
+        family.add_metric(values, spread.buckets(), spread.total)
+    return family
+
+
+_FAMILIES: Mapping[str, Callable[[Row, list[Any]], Metric]] = {
+    "counter": _counter,
+    "gauge": _gauge,
+    "histogram": _histogram,
+}
