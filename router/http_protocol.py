@@ -18,6 +18,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .deadline import Deadline
+
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
 
@@ -74,18 +76,17 @@ class HardenedProtocol(HttpToolsProtocol):
         self._head_bytes = self._headers_seen = self._hosts = self._unfinished = 0
         self._body_bytes = 0
         self._body_since_s = 0.0
-        self._deadline_s = inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self.loop, self._expire)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self._refuse(_RefusedError(503, "too_many_connections", "The server has no connection left; retry later."))
             return
-        self._watch(self.loop.time() + self.limits.head_s)
+        self._deadline.set(self.loop.time() + self.limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._deadline.stop()
         self._disconnect()
         super().connection_lost(exc)
 
@@ -98,8 +99,8 @@ class HardenedProtocol(HttpToolsProtocol):
         now_s = self.loop.time()
         stage, body_bytes = self._stage, self._body_bytes
         self._began = False
-        if stage is _Stage.BETWEEN and self._deadline_s == inf:
-            self._watch(now_s + self.limits.head_s)
+        if stage is _Stage.BETWEEN and self._deadline.when_s == inf:
+            self._deadline.set(now_s + self.limits.head_s)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -116,7 +117,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._set_deadline(now_s, stage)
 
     def handle_websocket_upgrade(self) -> None:
-        self._stop_timer()
+        self._deadline.stop()
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
@@ -173,49 +174,30 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._should_upgrade():
             self.handle_websocket_upgrade()
         else:
-            self._watch(inf)  # answered like any other request; what follows on this connection is refused
+            self._deadline.clear()  # answered like any other request; what follows on this connection is refused
 
     def _set_deadline(self, now_s: float, stage: _Stage) -> None:
         if self._stage is _Stage.BETWEEN:
             if self._began or stage is not _Stage.BETWEEN:  # else nothing but line breaks: the clock goes on
-                self._deadline_s = inf
+                self._deadline.clear()
         elif self._stage is _Stage.BODY:
             if stage is not _Stage.BODY:
                 self._body_since_s = now_s
             limits = self.limits
             pace_s = self._body_since_s + limits.body_idle_s + self._body_bytes / limits.body_bytes_per_s
-            self._watch(min(now_s + limits.body_idle_s, pace_s))
+            self._deadline.set(min(now_s + limits.body_idle_s, pace_s))
         elif stage is _Stage.BODY:
-            self._watch(now_s + self.limits.head_s)  # the next message began behind the body of the last
+            self._deadline.set(now_s + self.limits.head_s)  # the next message began behind the body of the last
 
-    def _watch(self, deadline_s: float) -> None:
-        self._deadline_s = deadline_s
-        if deadline_s < inf and (self._timer is None or self._timer.when() > deadline_s):
-            self._arm()
-
-    def _arm(self) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_at(self._deadline_s, self._tick)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _tick(self) -> None:
-        self._timer = None
-        if self._deadline_s == inf or self.transport.is_closing():
-            return
+    def _expire(self) -> None:
         now_s = self.loop.time()
-        if now_s < self._deadline_s:
-            self._arm()
+        if self._refused or self._silent:
+            self.transport.close()
         elif self._stage is _Stage.BODY and self._we_hold_it_up():
             self._body_since_s = now_s
-            self._watch(now_s + self.limits.body_idle_s)
+            self._deadline.set(now_s + self.limits.body_idle_s)
         elif self._stage is not _Stage.BODY and self._responding():
-            self._watch(now_s + self.limits.head_s)
-        elif self._silent:
-            self.transport.close()
+            self._deadline.set(now_s + self.limits.head_s)
         else:
             self._refuse(_RefusedError(408, "request_timeout", "The request did not arrive in time."))
 
@@ -246,7 +228,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _refuse(self, reason: _RefusedError) -> None:
         self._refused = True
-        self._stop_timer()
+        self._deadline.stop()
         if self._stage is _Stage.BODY and self.cycle is not None:
             silent = self._running is not self.cycle or self.cycle.response_started
         else:
@@ -258,14 +240,17 @@ class HardenedProtocol(HttpToolsProtocol):
         if silent:
             self.transport.close()
             return
-        error = {"message": reason.message, "type": "invalid_request_error", "param": None, "code": reason.code}
+        kind = "invalid_request_error" if reason.status < 500 else "server_error"
+        error = {"message": reason.message, "type": kind, "param": None, "code": reason.code}
         body = json.dumps({"error": error}).encode()
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        if reason.status == 503:
+            head = b"retry-after: 1\r\n" + head
         self.transport.write(STATUS_LINE[reason.status] + head + body)
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.flow.resume_reading()  # a close with unread bytes would reset the answer away
-            self._timer = self.loop.call_later(_LINGER_S, self.transport.close)
+            self._deadline.set(self.loop.time() + _LINGER_S)
         else:
             self.transport.close()
 

@@ -7,22 +7,23 @@ its deadline, leave with 0. A second SIGTERM means now. SIGHUP reloads.
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import socket
-from collections.abc import Callable, Generator, MutableMapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, cast
 
 import uvicorn
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn._types import ASGI3Application
 
 from .http_protocol import HardenedProtocol, WireLimits, hardened
+from .inflight import InFlight
+from .listening import Binding, connection_limit, listeners
+from .workers import Birth, supervise
 from .ws_protocol import CappedWebSocket
 
+__all__ = ["Binding", "Drain", "DrainingServer", "Hooks", "Settings", "WireLimits", "make_server", "serve"]
+
 _BACKLOG = 2048
-_USER_TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,74 +49,15 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """Where to listen, and with which certificate."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    workers: int = 1
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything but the application."""
 
-    binding: Binding = Binding()
+    binding: Binding = field(default_factory=Binding)
     drain: Drain = Drain()
     hooks: Hooks = Hooks()
     limits: WireLimits = field(default_factory=lambda: WireLimits(connections=connection_limit()))
     ws_message_bytes: int = 16 * 1024 * 1024
     ws_ping_s: float = 20.0
-
-
-def connection_limit() -> int:
-    """Half of the file descriptors this process may open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 500_000 if soft == resource.RLIM_INFINITY else max(16, soft // 2)
-
-
-class InFlight:
-    """An ASGI application that counts what runs inside it."""
-
-    def __init__(self, app: ASGI3Application) -> None:
-        self._app = app
-        self.requests = 0
-        self.sockets = 0
-        self.draining = False
-        self.changed = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """See ASGI."""
-        if scope["type"] == "http":
-            self.requests += 1
-            try:
-                await self._app(scope, receive, _closing(send) if self.draining else send)
-            finally:
-                self.requests -= 1
-                if self.draining:
-                    self.changed.set()
-        elif scope["type"] == "websocket":
-            self.sockets += 1
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self.sockets -= 1
-                if self.draining:
-                    self.changed.set()
-        else:
-            await self._app(scope, receive, send)
-
-
-def _closing(send: ASGISendCallable) -> ASGISendCallable:
-    async def with_close(event: ASGISendEvent) -> None:
-        if event["type"] == "http.response.start":
-            message = cast("MutableMapping[str, Any]", event)
-            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
-        await send(event)
-
-    return with_close
 
 
 class DrainingServer(uvicorn.Server):
@@ -199,40 +141,6 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-def listeners(binding: Binding) -> list[socket.socket]:
-    """Bound sockets, one per address of the host. Raises OSError that names the address."""
-    found = socket.getaddrinfo(binding.host or None, binding.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    bound: list[socket.socket] = []
-    port = binding.port
-    for family, address in {(info[0], info[4][:2]): None for info in found}:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            _prepare(sock, share=binding.workers > 1)
-            sock.bind((address[0], port))
-        except OSError as error:
-            sock.close()
-            if bound and error.errno is not None and family is not bound[0].family:
-                continue  # localhost with one family switched off
-            raise OSError(error.errno, f"cannot listen on {address[0]}:{port}: {error.strerror}") from error
-        port = sock.getsockname()[1]
-        bound.append(sock)
-    return bound
-
-
-def _prepare(sock: socket.socket, *, share: bool) -> None:
-    """Options that accepted connections inherit: dead peers are noticed within a minute."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if share:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
-
-
 def make_server(app: ASGI3Application, settings: Settings) -> DrainingServer:
     """A server ready to run on a list of bound sockets."""
     in_flight = InFlight(app)
@@ -264,13 +172,20 @@ def make_server(app: ASGI3Application, settings: Settings) -> DrainingServer:
 def serve(app: ASGI3Application, settings: Settings = Settings()) -> int:
     """Serve until a signal says stop; returns the exit code. Raises OSError when the address cannot be had.
 
-    With several workers the application is forked: it must open nothing before its lifespan starts.
+    With several workers the application is forked: it must open nothing before its lifespan starts. `on_ready` is
+    called once, by the first worker; a worker that replaces a dead one calls `on_reload`, since it was forked from
+    what the supervisor knew at the start.
     """
-    if settings.binding.workers > 1:
-        from .workers import supervise  # noqa: PLC0415  few need it
+    if settings.binding.workers == 1:
+        return _run(app, settings)
 
-        return supervise(lambda binding: _run(app, replace(settings, binding=binding)), settings.binding)
-    return _run(app, settings)
+    def work(binding: Binding, birth: Birth) -> int:
+        on_reload = settings.hooks.on_reload
+        told: Callable[[int], None] = (lambda _port: on_reload()) if birth == "replacement" else (lambda _port: None)
+        hooks = settings.hooks if birth == "first" else replace(settings.hooks, on_ready=told)
+        return _run(app, replace(settings, binding=binding, hooks=hooks))
+
+    return supervise(work, settings.binding)
 
 
 def _run(app: ASGI3Application, settings: Settings) -> int:

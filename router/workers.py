@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Literal
 
-if TYPE_CHECKING:
-    from .server import Binding
+from .listening import Binding, listeners
 
+Birth = Literal["first", "early", "replacement"]
 _TOO_SHORT_S = 1.0
 _MAX_FAILED_STARTS = 5
 
@@ -18,7 +18,7 @@ _MAX_FAILED_STARTS = 5
 class Supervisor:
     """The parent of the workers; it serves nothing itself."""
 
-    def __init__(self, work: Callable[[], int], count: int) -> None:
+    def __init__(self, work: Callable[[Birth], int], count: int) -> None:
         self._work = work
         self._count = count
         self._born_s: dict[int, float] = {}
@@ -28,10 +28,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Fork and watch until told to stop. Returns 0, or the code of a worker that could not start."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._pass_on)
-        for _ in range(self._count):
-            self._fork()
+        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(caught, self._pass_on)
+        for number in range(self._count):
+            self._fork("first" if number == 0 else "early")
         while self._born_s:
             pid, status = os.wait()
             born_s = self._born_s.pop(pid, None)
@@ -49,18 +49,19 @@ class Supervisor:
         if self._failed_starts:
             time.sleep(0.1 * 2**self._failed_starts)
         if not self._stopping:
-            self._fork()
+            self._fork("replacement")
 
-    def _fork(self) -> None:
+    def _fork(self, birth: Birth) -> None:
         pid = os.fork()
         if pid:
             self._born_s[pid] = time.monotonic()
             return
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: its default would end the worker
         code = 1
         try:
-            code = self._work()
+            code = self._work(birth)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -73,14 +74,15 @@ class Supervisor:
             os.kill(pid, signal.SIGHUP if number == signal.SIGHUP else signal.SIGTERM)
 
 
-def supervise(work: Callable[["Binding"], int], binding: "Binding") -> int:
-    """Run `work` in `binding.workers` processes. The port is held here, so that port 0 means one port for all."""
-    from .server import listeners  # noqa: PLC0415  it imports this module
+def supervise(work: Callable[[Binding, Birth], int], binding: Binding) -> int:
+    """Run `work` in `binding.workers` processes.
 
+    The port is held here, so that port 0 means one port for all.
+    """
     held = listeners(binding)  # bound, not listening: it reserves the port and takes no connection
     shared = replace(binding, port=held[0].getsockname()[1])
     try:
-        return Supervisor(lambda: work(shared), binding.workers).run()
+        return Supervisor(lambda birth: work(shared, birth), binding.workers).run()
     finally:
         for sock in held:
             sock.close()

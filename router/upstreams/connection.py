@@ -1,13 +1,10 @@
-"""One TCP or TLS connection: bytes in, bytes out, one lazy timer. It carries one exchange at a time.
-
-The timer is armed rarely: a deadline is a number, and the one `call_at` that is pending re-arms itself when it finds
-the deadline moved. So a call on a warm connection costs no timer at all.
-"""
+"""One TCP or TLS connection: bytes in, bytes out, one deadline. It carries one exchange at a time."""
 
 import asyncio
 from collections.abc import Callable
-from math import inf
 from typing import Protocol
+
+from router.deadline import Deadline
 
 
 class Rider(Protocol):
@@ -36,8 +33,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rider: Rider | None = None
         self._on_end: Callable[[Connection], None] | None = None
-        self._deadline_s = inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(loop, self._expire)
 
     def carry(self, rider: Rider, request: bytes) -> None:
         """Send a request, head and body in one write, and hand everything that comes back to `rider`."""
@@ -63,13 +59,11 @@ class Connection(asyncio.Protocol):
 
     def watch(self, seconds: float) -> None:
         """Tell the rider when so much time has passed; replaces the deadline before."""
-        self._deadline_s = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline_s:
-            self._arm()
+        self._deadline.set(self._loop.time() + seconds)
 
     def unwatch(self) -> None:
         """Nobody waits for anything."""
-        self._deadline_s = inf
+        self._deadline.clear()
 
     def pause(self) -> None:
         """Stop reading: the reader is slower than the peer."""
@@ -106,26 +100,12 @@ class Connection(asyncio.Protocol):
             rider.lost(exc)
 
     def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.stop()
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self)
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadline_s, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        if self._deadline_s == inf:
-            return
-        if self._loop.time() < self._deadline_s:
-            self._arm()
-            return
-        self._deadline_s = inf
+    def _expire(self) -> None:
         if self._rider is None:
             self.cut()
         else:

@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from router.http_protocol import WireLimits
-from router.server import Binding, Drain, Hooks, Settings, connection_limit, listeners, make_server, serve
+from router.listening import Binding, connection_limit, listeners
+from router.server import Drain, Hooks, Settings, make_server, serve
 from router.tls_dev import dev_certificate
 from tests.router import serving
 
@@ -419,15 +420,24 @@ def test_a_second_sigterm_means_now():
         assert program.exit_code(2) == 0
 
 
+def children(pid):
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
 def test_workers_share_a_port_and_a_killed_one_is_replaced():
     with Program(workers=2) as program:
-        assert program.expect("ready") == program.port
-        children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
-        assert len(children) == 2
-        os.kill(int(children[0]), signal.SIGKILL)
-        assert program.expect("ready") == program.port
+        before = children(program.process.pid)
+        assert len(before) == 2
+        killed = min(before)
+        os.kill(int(killed), signal.SIGKILL)
+        program.expect("reload")  # the replacement is ready
+        assert len(children(program.process.pid) - {killed}) == 2
         for _ in range(10):
             assert b"GET 0" in exchange(program.port, CLOSE)
+        program.signal(signal.SIGHUP)
+        program.expect("reload")
+        program.expect("reload")
         program.signal(signal.SIGTERM)
-        assert program.exit_code(4) == 0
+        assert program.exit_code(5) == 0
+        assert program.process.stdout.read().count("flushed") == 2
         assert refused(program.port)
