@@ -180,10 +180,13 @@ def serve(app: ASGI3Application, settings: Settings = Settings()) -> int:
         return _run(app, settings)
 
     def work(binding: Binding, birth: Birth) -> int:
-        on_reload = settings.hooks.on_reload
-        told: Callable[[int], None] = (lambda _port: on_reload()) if birth == "replacement" else (lambda _port: None)
-        hooks = settings.hooks if birth == "first" else replace(settings.hooks, on_ready=told)
-        return _run(app, replace(settings, binding=binding, hooks=hooks))
+        def on_ready(port: int) -> None:
+            if birth.first:
+                settings.hooks.on_ready(port)
+            if birth.stale:
+                settings.hooks.on_reload()
+
+        return _run(app, replace(settings, binding=binding, hooks=replace(settings.hooks, on_ready=on_ready)))
 
     return supervise(work, settings.binding)
 

@@ -5,14 +5,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from .listening import Binding, listeners
 
-Birth = Literal["first", "early", "replacement"]
 _TOO_SHORT_S = 1.0
 _MAX_FAILED_STARTS = 5
+
+
+@dataclass(slots=True)
+class Birth:
+    """How a worker came into being."""
+
+    first: bool  # the very first one, which speaks for all
+    stale: bool  # forked from an old state, or a SIGHUP came before it could take one
 
 
 class Supervisor:
@@ -31,7 +37,7 @@ class Supervisor:
         for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(caught, self._pass_on)
         for number in range(self._count):
-            self._fork("first" if number == 0 else "early")
+            self._fork(Birth(first=number == 0, stale=False))
         while self._born_s:
             pid, status = os.wait()
             born_s = self._born_s.pop(pid, None)
@@ -49,7 +55,7 @@ class Supervisor:
         if self._failed_starts:
             time.sleep(0.1 * 2**self._failed_starts)
         if not self._stopping:
-            self._fork("replacement")
+            self._fork(Birth(first=False, stale=True))
 
     def _fork(self, birth: Birth) -> None:
         pid = os.fork()
@@ -58,7 +64,7 @@ class Supervisor:
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: its default would end the worker
+        signal.signal(signal.SIGHUP, lambda *_: setattr(birth, "stale", True))  # until the server takes it
         code = 1
         try:
             code = self._work(birth)
