@@ -1,11 +1,17 @@
 """A small application behind the real server; run as a program it listens on a free port and prints what happens."""
 
 import asyncio
+import os
 import sys
 
 from router.server import Binding, Drain, Hooks, Settings, serve
 
 STATE = {"disconnects": 0}
+
+
+def say(line):
+    """One line in one write: several workers share the pipe."""
+    os.write(1, f"{line}\n".encode())
 
 
 async def echo(scope, receive, send):
@@ -39,7 +45,7 @@ async def lifespan(receive, send):
         event = await receive()
         await send({"type": event["type"] + ".complete"})
         if event["type"] == "lifespan.shutdown":
-            print("flushed", flush=True)
+            say("flushed")
             return
 
 
@@ -53,9 +59,9 @@ async def echo_socket(receive, send):
 def main():
     workers, delay_s, requests_s, sockets_s = (float(word) for word in sys.argv[1:5])
     hooks = Hooks(
-        on_ready=lambda port: print("ready", port, flush=True),
-        on_drain=lambda: print("draining", flush=True),
-        on_reload=lambda: print("reload", flush=True),
+        on_ready=lambda port: say(f"ready {port}"),
+        on_drain=lambda: say("draining"),
+        on_reload=lambda: say("reload"),
     )
     binding = Binding(port=0, workers=int(workers))
     sys.exit(serve(echo, Settings(binding=binding, drain=Drain(delay_s, requests_s, sockets_s), hooks=hooks)))
