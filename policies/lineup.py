@@ -19,6 +19,7 @@ from .targets import Targets
 
 IGNORED = "ignored"
 NOBODY = "no configured provider"
+LONGEST = 50  # targets that `auto` lines up out of a pool that may be a whole catalogue
 
 Segment = Ranking | tuple[Candidate, ...]
 
@@ -67,7 +68,7 @@ class Caster:
         segments: list[Segment] = []
         models = choice.models
         if choice.model == "auto":
-            segments.append(Ranking(self._pool(choice, kind, warnings), choice.sort or AUTO_SORT))
+            segments.append(Ranking(self._pool(choice, kind, warnings), choice.sort or AUTO_SORT, LONGEST))
             models = ()
         else:
             segments.extend(self._entry(choice.model, choice, kind, warnings))
@@ -93,11 +94,11 @@ class Caster:
 
     def _entry(self, entry: str, choice: ModelChoice, kind: str, warnings: list[str]) -> list[Segment]:
         if entry == "auto":
-            return [Ranking(self.targets.pool(kind), choice.sort or AUTO_SORT)]
+            return [Ranking(self.targets.pool(kind), choice.sort or AUTO_SORT, LONGEST)]
         named = self.targets.named(entry)
         if named is not None:
             return [Ranking((named,), ())]
-        several = self.targets.offering(entry) or self.targets.of_provider(entry)
+        several = self.targets.offering(entry) or self.targets.of_provider(entry, kind)
         if several:
             wanted = [target for target in several if not self._is_ignored(target, choice.ignore)]
             return self._providers(wanted or several, choice)
@@ -125,7 +126,7 @@ class Caster:
         rest = Ranking(others, choice.sort or PROVIDER_SORT)
         if choice.allow_fallbacks:
             return [Ranking(preferred, ()), rest]
-        return [Ranking(preferred, ()) if preferred else First(others, choice.sort or PROVIDER_SORT)]
+        return [Ranking(preferred, ()) if preferred else Ranking(others, choice.sort or PROVIDER_SORT, limit=1)]
 
     def _pool(self, choice: ModelChoice, kind: str, warnings: list[str]) -> tuple[Target, ...]:
         if not choice.models:
@@ -148,16 +149,6 @@ class Caster:
 
     def _is_ignored(self, target: Target, entries: Iterable[str]) -> bool:
         return any(self.targets.matches(target, entry) for entry in entries)
-
-
-class First(Ranking):
-    """A ranking of which only the best may answer."""
-
-    __slots__ = ()
-
-    def order(self, health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
-        """The best target alone."""
-        return super().order(health)[:1]
 
 
 def merged(choice: ModelChoice, options: RoutingOptions) -> ModelChoice:

@@ -50,11 +50,15 @@ def known(metric: SortMetric, target: Target) -> float | None:
 
 
 class Ranking:
-    """A pool with its criteria, ranked as far as that is possible before anything is measured."""
+    """A pool with its criteria, ranked as far as that is possible before anything is measured.
 
-    __slots__ = ("_criteria", "_names", "_positions", "_static", "measured", "targets")
+    Only the best `limit` may answer.
+    """
 
-    def __init__(self, targets: Sequence[Target], sort: Iterable[str]) -> None:
+    __slots__ = ("_criteria", "_limit", "_names", "_positions", "_static", "measured", "targets")
+
+    def __init__(self, targets: Sequence[Target], sort: Iterable[str], limit: int | None = None) -> None:
+        self._limit = limit
         self._criteria = tuple(found for found in map(criterion, sort) if found is not None)
         keys = {target.name: self._key(target) for target in targets}
         self.targets = tuple(sorted(targets, key=lambda target: keys[target.name]))
@@ -65,13 +69,15 @@ class Ranking:
 
     def order(self, health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
         """The names of the targets, best first; ties stay in the order given."""
-        if not self.measured:
-            return self._names
+        seen = health.keys() & self._positions.keys() if self.measured else ()
+        if not seen:
+            return self._names[: self._limit]
         keys = self._static.copy()
-        for name in health.keys() & self._positions.keys():
+        for name in seen:
             position = self._positions[name]
             keys[position] = self._measured_key(keys[position], health[name])
-        return tuple([self._names[position] for position in sorted(range(len(keys)), key=keys.__getitem__)])
+        best = sorted(range(len(keys)), key=keys.__getitem__)[: self._limit]
+        return tuple([self._names[position] for position in best])
 
     def _key(self, target: Target) -> list[float]:
         ranks = []

@@ -115,7 +115,7 @@ class RoutingTable:
         name = model.partition("/")[2]
         if name in self._rules:
             return self._rules[name]
-        if model.startswith(INWORLD) and any(target.name == model for target in self.targets):
+        if model.startswith(INWORLD) and self.targets.knows(model):
             return None
         near = [f"{ROUTER}{other}" for other in _near(name, self._rules)]
         known = ", ".join(sorted(self._rules)) or "none"

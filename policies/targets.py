@@ -6,6 +6,7 @@ models can be found by their bare name, by `auto` or by naming a whole provider.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 from .target import Target
 
@@ -24,6 +25,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 LAST_RESORT = frozenset({"demo"})  # stands in for real models; never picked over one
 NEAR = 3
+LONGER, COMPARED = 8, 200  # so that a wrong name costs milliseconds even with thousands of known ones
 
 
 class Targets:
@@ -65,9 +67,14 @@ class Targets:
         """Everybody known to offer a bare model, real providers first."""
         return _real_first(self._by_model.get(model, ()))
 
-    def of_provider(self, name: str) -> tuple[Target, ...]:
-        """Every known model of one provider."""
-        return self._by_provider.get(self.provider(name) or "", ())
+    def of_provider(self, name: str, kind: str = "chat") -> tuple[Target, ...]:
+        """Every known model of one provider that is of a kind."""
+        every = self._by_provider.get(self.provider(name) or "", ())
+        return tuple(target for target in every if target.kind == kind)
+
+    def knows(self, name: str) -> bool:
+        """Whether `provider/model` is in the catalogue."""
+        return name in self._by_name
 
     def pool(self, kind: str = "chat") -> tuple[Target, ...]:
         """What `auto` picks from: every known target of a kind, stand-ins only if there is nothing else."""
@@ -81,9 +88,14 @@ class Targets:
         return self.named(entry) == target
 
     def near(self, text: str, extra: Iterable[str] = ()) -> tuple[str, ...]:
-        """Known names that look like the text, best first."""
-        candidates = dict.fromkeys((*self._by_name, *self._by_model, *extra))
-        return tuple(get_close_matches(text, candidates, n=NEAR, cutoff=0.7))
+        """Known names that look like the text, best first. Only those that begin or end like it are compared."""
+        every = dict.fromkeys((*extra, *self._by_name, *self._by_model))
+        alike = (
+            name
+            for name in every
+            if abs(len(name) - len(text)) <= LONGER and (name[:2] == text[:2] or name[-3:] == text[-3:])
+        )
+        return tuple(get_close_matches(text, islice(alike, COMPARED), n=NEAR, cutoff=0.7))
 
     def near_providers(self, name: str) -> tuple[str, ...]:
         """Configured providers whose name looks like this one, best first."""

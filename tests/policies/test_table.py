@@ -279,6 +279,16 @@ class TestLineups:
             "groq/llama",
         ]
 
+    def test_auto_lines_up_the_best_of_a_whole_catalogue_and_only_its_kind(self):
+        many = [Target("mine", f"m{n}", prices=Prices(float(n), 0.0)) for n in range(300)]
+        cheap = Target("mine", "embed", prices=Prices(0.0, 0.0), kind="embedding")
+        made = RoutingTable(Targets(["mine"], [*reversed(many), cheap]))
+        health = {"mine/m299": TargetHealth(latency_s=0.1)}
+        found = order(made.decide(Facts("auto", health=health)))
+        assert (found[0], found[1], len(found)) == ("mine/m299", "mine/m0", 50)
+        options = RoutingOptions(models=("mine",), sort=("price",))
+        assert order(made.decide(Facts("auto", options=options)))[0] == "mine/m0"
+
     def test_a_fallback_may_be_an_alias(self):
         policy = router(variant(model="openai/gpt", fallbacks=("house", "circle")))
         decision = decide("router/support", policy, aliases={"house": "mine/own", "circle": "circle"})

@@ -55,6 +55,10 @@ def test_an_entry_means_a_target_by_name_model_or_provider():
 def test_whole_providers_and_near_names_are_found():
     assert [target.name for target in TARGETS.of_provider("demo")] == ["demo/llama", "demo/fast"]
     assert TARGETS.of_provider("absent") == ()
+    assert [target.name for target in TARGETS.of_provider("groq")] == ["groq/llama"]
+    assert [target.name for target in TARGETS.of_provider("groq", "transcription")] == ["groq/whisper"]
+    assert TARGETS.knows("groq/whisper")
+    assert not TARGETS.knows("groq/brand-new")
     assert TARGETS.near("demo/fats") == ("demo/fast",)
     assert TARGETS.near("router/dmo", ["router/demo"]) == ("router/demo",)
     assert TARGETS.near_providers("grok") == ("groq",)
