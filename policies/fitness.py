@@ -23,11 +23,11 @@ def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candida
     warnings: tuple[str, ...] = ()
     if facts.needs != NO_NEEDS:
         lineup, warnings = _able(lineup, facts.needs)
-    now_s = facts.now_s
+    now_s, seen = facts.now_s, facts.health
     resting = {
-        name: PROBED if health.rests_until_s <= now_s else COOLING
-        for name, health in facts.health.items()
-        if health.rests_until_s > now_s or health.probing
+        name: PROBED if seen[name].rests_until_s <= now_s else COOLING
+        for name in names
+        if name in seen and (seen[name].rests_until_s > now_s or seen[name].probing)
     }
     return _awake(names, lineup, resting, facts) if resting else lineup, warnings
 

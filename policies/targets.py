@@ -68,18 +68,22 @@ class Targets:
         return _real_first(self._by_model.get(model, ()))
 
     def of_provider(self, name: str, kind: str = "chat") -> tuple[Target, ...]:
-        """Every known model of one provider that is of a kind."""
+        """The known models of one provider that are of a kind; those with scores, if any has."""
         every = self._by_provider.get(self.provider(name) or "", ())
-        return tuple(target for target in every if target.kind == kind)
+        return _graded(target for target in every if target.kind == kind)
 
     def knows(self, name: str) -> bool:
         """Whether `provider/model` is in the catalogue."""
         return name in self._by_name
 
     def pool(self, kind: str = "chat") -> tuple[Target, ...]:
-        """What `auto` picks from: every known target of a kind, stand-ins only if there is nothing else."""
+        """What `auto` picks from: the known targets of a kind, stand-ins only if there is nothing else.
+
+        A catalogue also lists classifiers, guards and relics under "chat", and they are the cheapest. So where some
+        targets have scores, only those are picked from.
+        """
         every = [target for target in self if target.kind == kind]
-        return tuple(target for target in every if target.provider not in LAST_RESORT) or tuple(every)
+        return _graded(target for target in every if target.provider not in LAST_RESORT) or tuple(every)
 
     def matches(self, target: Target, entry: str) -> bool:
         """Whether an entry of `models` or `ignore` means this target: by name, bare model or whole provider."""
@@ -100,6 +104,11 @@ class Targets:
     def near_providers(self, name: str) -> tuple[str, ...]:
         """Configured providers whose name looks like this one, best first."""
         return tuple(get_close_matches(name, self.providers, n=NEAR))
+
+
+def _graded(targets: Iterable[Target]) -> tuple[Target, ...]:
+    every = tuple(targets)
+    return tuple(target for target in every if target.scores) or every
 
 
 def _real_first(targets: tuple[Target, ...]) -> tuple[Target, ...]:

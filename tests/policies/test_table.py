@@ -34,7 +34,7 @@ from policies import (
 KNOWN = (
     Target("groq", "llama", prices=Prices(1e-6, 1e-6), lacks=frozenset({Feature.VISION})),
     Target("openai", "llama", prices=Prices(3e-6, 3e-6)),
-    Target("openai", "gpt", prices=Prices(9e-6, 9e-6), scores={"intelligence": 60.0}),
+    Target("openai", "gpt", prices=Prices(9e-6, 9e-6)),
     Target("mine", "llama"),
     Target("demo", "fast", prices=Prices(0.0, 0.0)),
     Target("inworld", "inworld-tts", kind="speech"),
@@ -79,7 +79,6 @@ class TestModelStrings:
         decision = decide("auto", options=RoutingOptions(sort=("price",)))
         assert decision.reason is Reason.AUTO
         assert order(decision) == ["groq/llama", "openai/llama", "openai/gpt", "mine/llama"]
-        assert order(decide("auto", options=RoutingOptions(sort=("intelligence",))))[0] == "openai/gpt"
         assert order(decide("auto", kind="speech")) == ["inworld/inworld-tts"]
 
     def test_both_spellings_name_a_router(self):

@@ -46,6 +46,13 @@ def test_the_pool_of_auto_leaves_stand_ins_out_unless_there_is_nothing_else():
     assert len(TARGETS) == 5
 
 
+def test_where_some_models_have_scores_auto_picks_from_those():
+    graded = Target("groq", "good", scores={"math": 50.0})
+    targets = Targets(["groq", "deepinfra"], [*KNOWN, graded])
+    assert targets.pool() == targets.of_provider("groq") == (graded,)
+    assert [target.name for target in targets.of_provider("deepinfra")] == ["deepinfra/meta-llama/Llama-4"]
+
+
 def test_an_entry_means_a_target_by_name_model_or_provider():
     target = TARGETS.named("gemini/g")
     assert all(TARGETS.matches(target, entry) for entry in ("gemini/g", "g", "gemini", "google", "google/g"))
