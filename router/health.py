@@ -15,6 +15,7 @@ from policies.facts import TargetHealth
 WINDOW_CALLS = 64
 WINDOW_S = 300.0
 REFRESH_CALLS = 8  # medians are renewed after so many answers
+MAX_TARGETS = 1024  # names may come from clients: beyond this the quiet ones are forgotten
 MIN_RETRIES = 3  # a pool may always retry so many at once
 
 
@@ -62,6 +63,8 @@ class Health:
         """A call goes out to the target of that name."""
         vitals = self._vitals.get(name)
         if vitals is None:
+            if len(self._vitals) >= MAX_TARGETS:
+                self._forget_the_quiet(now_s)
             vitals = self._vitals[name] = Vitals(Breaker(self._rule))
         vitals.in_flight += 1
         breaker = vitals.breaker
@@ -111,6 +114,19 @@ class Health:
     def in_flight(self) -> dict[str, int]:
         """Calls under way, by target name."""
         return {name: vitals.in_flight for name, vitals in self._vitals.items()}
+
+    def _forget_the_quiet(self, now_s: float) -> None:
+        """Drop the older half of the targets that nothing is known against and nothing is under way to."""
+        quiet = [
+            name
+            for name, vitals in self._vitals.items()
+            if not vitals.in_flight and not vitals.breaker.half_open and vitals.breaker.rests_until_s <= now_s
+        ]
+        for name in quiet[: MAX_TARGETS // 2]:
+            del self._vitals[name]
+            self._changed.discard(name)
+            self._rising.discard(name)
+        self._snapshot = {name: seen for name, seen in self._snapshot.items() if name in self._vitals}
 
     @staticmethod
     def _measure(vitals: Vitals, attempt: Attempt, tokens: int | None) -> None:

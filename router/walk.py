@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, StopReason, Try
+from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, Try
 
 from .clock import Clock
 from .ending import refusal
@@ -53,6 +53,7 @@ class Walk:
         "_finished",
         "_open",
         "_pool",
+        "_refused",
         "_stage",
         "credential_type",
         "decision",
@@ -72,6 +73,7 @@ class Walk:
         self._open: _Open | None = None
         self._finished = False
         self._exposed = False
+        self._refused: int | None = None  # the status of the refusal that ended the walk
         self._pool = decision.router or decision.requested
         around.budgets.enter(self._pool)
         for observer in around.observers:
@@ -115,7 +117,9 @@ class Walk:
             except BaseException:
                 self.settle(Outcome.OTHER, error=ErrorDetail("the router failed on this attempt", "server_error"))
                 raise
-        raise refusal(self.record, self.decision.plan, step)
+        refused = refusal(self.record, self.decision.plan, step)
+        self._refused = refused.status
+        raise refused
 
     async def run(self, call: Callable[[Try], Awaitable[T]]) -> T:
         """`open` for calls that are over when they return: settles the attempt as a success, finishes the request."""
@@ -216,6 +220,4 @@ class Walk:
     def _status(self, last: Attempt | None) -> int:
         if last is None or last.outcome is Outcome.CANCELLED_BY_CLIENT:
             return 499
-        if last.success:
-            return 200
-        return refusal(self.record, self.decision.plan, Stop(StopReason.FINAL)).status
+        return 200 if last.success else self._refused or 499

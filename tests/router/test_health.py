@@ -92,3 +92,16 @@ def test_pools_without_requests_are_forgotten(requests):
         assert budgets.left(pool, 0.2) <= max(3, len(requests))
         budgets.leave(pool, retries=retries)
     assert len(budgets) == 0
+
+
+def test_thousands_of_names_given_by_clients_do_not_pile_up():
+    health = Health(CooldownRule(consecutive_failures=1))
+    call(health, Outcome.HTTP_5XX)
+    for n in range(5_000):
+        target = Target("p", f"random-{n}")
+        health.begin(target.name, 1.0)
+        health.end(Attempt(target, Outcome.SUCCESS, 1.0, 2.0, 1.5))
+        health.snapshot(1.0)
+    assert len(health.in_flight()) <= 1024
+    assert len(health.snapshot(1.0)) <= 1024
+    assert health.snapshot(1.0)[A.name].rests_until_s == 31.0
