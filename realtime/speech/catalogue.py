@@ -12,6 +12,7 @@ from router.upstreams.base import Upstream, UpstreamFault
 
 from .local_stt import PocketsphinxTranscriber, SphinxSettings
 from .local_tts import LocalSpeaker
+from .local_upstream import LocalSpeechUpstream
 from .openai_http import HttpSpeaker, HttpSpeechSettings, HttpTranscriber
 from .scripted import ScriptedSpeaker, ScriptedTranscriber
 
@@ -59,6 +60,10 @@ class SpeechCatalogue:
         if target.provider == "scripted":
             return ScriptedSpeaker(target.model)
         return HttpSpeaker(self._upstream(target), target, timeouts, self._http.get(target.provider))
+
+    def local_upstream(self) -> Upstream:
+        """The provider `local` for the HTTP proxy, over the same engines."""
+        return LocalSpeechUpstream(self.transcriber, self.speaker)
 
     def _upstream(self, target: Target) -> Upstream:
         found = self._upstreams.get(target.provider)
