@@ -441,3 +441,19 @@ def test_workers_share_a_port_and_a_killed_one_is_replaced():
         assert program.exit_code(5) == 0
         assert program.process.stdout.read().count("flushed") == 2
         assert refused(program.port)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_drain_waits_for_what_runs_and_then_says_1001(loop_factory):
+    made = Running(Settings(binding=Binding(port=0), drain=Drain(0, 2, 0.6)), loop_factory)
+    with connect(f"ws://127.0.0.1:{made.port}/") as ws, dial(made.port) as sock:
+        sock.sendall(b"GET /sse?8 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in sock.recv(1000)
+        made.loop.call_soon_threadsafe(made.server.end)
+        assert read_all(sock).count(b"data: ") >= 7
+        assert made.drained == 1
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.recv()
+        assert caught.value.rcvd.code == 1001
+    made.thread.join(3)
+    assert not made.thread.is_alive()

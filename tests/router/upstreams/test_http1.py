@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import random
 import socket
@@ -14,6 +15,7 @@ import uvloop
 
 from policies import Outcome, Target, Timeouts
 from router.tls_dev import dev_certificate
+from router.upstreams import http1
 from router.upstreams.base import Call, UpstreamFault
 from router.upstreams.openai_http import OpenAIUpstream
 from tests.router.upstreams.wire import OK, answer, wire
@@ -595,3 +597,15 @@ def test_it_holds_on_uvloop_too(sentence):
 def test_tls_holds_on_uvloop_too(tmp_path):
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(test_tls_is_verified_and_never_downgraded(tmp_path)) is None
+
+
+async def test_no_descriptor_left_is_our_overload_and_not_the_targets_fault(monkeypatch):
+    async def exhausted(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(http1, "start_connection", exhausted)
+    async with upstream(9) as made:
+        with pytest.raises(UpstreamFault) as caught:
+            await made.send(call())
+        assert caught.value.outcome is Outcome.ROUTER_OVERLOADED
+        assert made.origin.pool.in_use == 0
