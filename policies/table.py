@@ -78,13 +78,18 @@ class RoutingTable:
             found.extend(f"router {name!r}: {warning}" for warning in dict.fromkeys(every))
         return tuple(found)
 
-    def references(self, model: str) -> frozenset[str]:
-        """The variables that the conditions behind a model string ask for; empty where no router is meant."""
+    def policy_of(self, model: str) -> Policy | None:
+        """The policy behind a model string; None where no router is meant, or none of that name is known."""
         try:
             rules = self._router(model)
         except RoutingRefusal:
-            return frozenset()
-        return rules.policy.references() if rules else frozenset()
+            return None
+        return rules.policy if rules else None
+
+    def references(self, model: str) -> frozenset[str]:
+        """The variables that the conditions behind a model string ask for; empty where no router is meant."""
+        policy = self.policy_of(model)
+        return policy.references() if policy else frozenset()
 
     def decide(self, facts: Facts) -> Decision:
         """Route, variant and plan for one request. Raises a RoutingRefusal that knows its status and code."""

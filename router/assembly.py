@@ -6,11 +6,11 @@ An upstream whose settings did not change is taken over from the state before, s
 from collections.abc import Mapping
 from pathlib import Path
 
-from policies import CooldownRule
+from policies import CooldownRule, RoutingTable
 
 from .config import Config, ConfigError, Finding, Provider, load
 from .config.table import build_table
-from .router import State
+from .router import Guesses, State
 from .upstreams.base import Upstream
 
 MAX_INFLIGHT = 1024
@@ -37,7 +37,16 @@ def build_state(config: Config, before: State | None = None) -> State:
     rule = CooldownRule(
         consecutive_failures=cooldown.consecutive_failures, base_s=cooldown.base_s, max_s=cooldown.max_s
     )
-    return State(table, upstreams, config.checksum, rule, origins)
+    return State(table, upstreams, config.checksum, rule, build_guesses(table), origins)
+
+
+def build_guesses(table: RoutingTable) -> Guesses | None:
+    """What infers `intent` and `language`; None, and nothing imported, when no condition asks for them."""
+    if not any(policy.references() & {"intent", "language"} for policy in table.policies.values()):
+        return None
+    from .inference import Inferences  # noqa: PLC0415
+
+    return Inferences(table)
 
 
 def build_upstream(name: str, provider: Provider, config: Config) -> Upstream | None:

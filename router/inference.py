@@ -12,9 +12,11 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+from policies import Facts, RoutingTable
 
 from .upstreams.demo.replies import last_user_text
 
@@ -35,6 +37,15 @@ class Inferred:
     confidence: float
     cost_ms: float
     method: str
+
+    def shown(self) -> dict[str, Any]:
+        """As the record shows it."""
+        return {
+            "value": self.value,
+            "confidence": self.confidence,
+            "cost_ms": round(self.cost_ms, 3),
+            "method": self.method,
+        }
 
 
 class Inference:
@@ -64,6 +75,33 @@ class Inference:
             sure = value is not None and confidence >= least
             found[name] = Inferred(value if sure else None, round(confidence, 3), cost_ms, method)
         return found
+
+
+class Inferences:
+    """For all routers of a table: fills the variables a router's conditions ask for and the caller did not send."""
+
+    def __init__(self, table: RoutingTable) -> None:
+        self._table = table
+        self._by_router: dict[str, tuple[frozenset[str], Inference]] = {}
+        for name, policy in table.policies.items():
+            wanted = policy.references() & (INFERABLE if policy.intents else {LANGUAGE})
+            if wanted:
+                self._by_router[name] = (wanted, Inference(policy.intents))
+                self._by_router[name][1].prepare(wanted)
+
+    def informed(self, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
+        """The facts with what could be inferred, and for each variable its value, confidence, cost and method."""
+        policy = self._table.policy_of(facts.model)
+        asked = self._by_router.get(policy.name) if policy is not None else None
+        if asked is None:
+            return facts, {}
+        wanted = frozenset(name for name in asked[0] if facts.metadata.get(name) in (None, ""))
+        if not wanted:
+            return facts, {}
+        found = asked[1].infer(wanted, facts.messages)
+        values = {name: guess.value for name, guess in found.items() if guess.value is not None}
+        shown = {name: guess.shown() for name, guess in found.items()}
+        return (replace(facts, metadata={**facts.metadata, **values}) if values else facts), shown
 
 
 class Intents:

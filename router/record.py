@@ -37,6 +37,7 @@ class Record:
     outcome: Outcome | None = None  # how the request ended: that of its last attempt; None while it runs
     usage: Mapping[str, Any] | None = None  # OpenAI's usage object as the provider sent it
     warnings: list[Warned] = field(default_factory=list)
+    inferred: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # variables guessed for a condition
 
     @property
     def served(self) -> Attempt | None:
@@ -62,6 +63,8 @@ class Record:
             if decision.experiment is not None:
                 shown["experiment"] = decision.experiment
             shown = {name: value for name, value in shown.items() if value is not None}
+        if self.inferred:
+            shown["inferred"] = self.inferred
         warnings = [{"code": w.code, "message": w.message} for w in self.warnings]
         warnings += [{"code": "decision", "message": text} for text in decision.warnings]
         if warnings:

