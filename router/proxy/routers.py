@@ -109,7 +109,7 @@ class Routers:
         router = self._shelf.routers().get(bare(name))
         if router is None:
             raise refused(404, f"There is no router {name[:128]!r}.", code="router_not_found")
-        shown = to_inworld(router)
+        shown: JsonObject = whole_numbers(to_inworld(router))
         times = self._times.get(router.router, Times(self._started_s, self._started_s))
         digest = hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
         return {**shown, "createTime": iso(times.created_s), "updateTime": iso(times.updated_s), "etag": f'"{digest}"'}
@@ -235,6 +235,15 @@ def check_sizes(document: Mapping[str, Any]) -> None:
         if isinstance(variants, list) and len(variants) > MOST_VARIANTS:
             message = f"routes[{index}].variants: at most {MOST_VARIANTS}, has {len(variants)}"
             raise refused(400, message, code="too_large", param=f"routes[{index}].variants")
+
+
+def whole_numbers(value: Any) -> Any:
+    """JSON with 100 instead of 100.0: readers with integer fields stumble over the point."""
+    if isinstance(value, dict):
+        return {key: whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def iso(moment_s: float) -> str:

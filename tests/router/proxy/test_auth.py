@@ -243,3 +243,29 @@ def test_open_elsewhere_is_refused_unless_there_is_a_key(host):
     with pytest.raises(OpenBindingError, match="no API key"):
         check_binding((), host)
     assert check_binding((KEY,), host) is None
+
+
+def test_far_too_many_client_secrets_are_refused_until_some_expire(monkeypatch):
+    monkeypatch.setattr("router.proxy.secrets.MOST_SECRETS", 2)
+    wall = Wall()
+    store = SecretStore(wall)
+    for _ in range(2):
+        store.issue("web", {}, ttl_s=60)
+    with pytest.raises(Refusal) as caught:
+        store.issue("web", {}, ttl_s=60)
+    assert caught.value.status == 429
+    wall.now_s += 61
+    assert store.issue("web", {}, ttl_s=60)[0].startswith("ek_")
+
+
+def test_remembered_tokens_and_nonces_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr("router.proxy.tokens.REMEMBERED", 2)
+    wall = Wall()
+    door, nonces = authenticator(KEY, wall=wall), Nonces(wall)
+    for _ in range(4):
+        door.recognise(door.tokens.issue("web", workspace="default")[0].encode())
+    nonces.check(signed(), "secret-of-web")
+    wall.now_s += 700
+    nonces.check(signed(date="20270115081140", nonce="other"), "secret-of-web")
+    assert len(door.tokens._verified) == 2
+    assert len(nonces._seen) == 1

@@ -52,7 +52,9 @@ async def test_a_router_is_made_read_changed_and_taken_away():
         after = await client.get("/router/v1/routers/support", headers=WRITE)
     assert (operation["done"], operation["response"]["name"]) == (True, "support")
     assert polled.json() == operation
-    assert read.json()["defaultRoute"]["variants"] == [VARIANT] or read.json()["defaultRoute"]["variants"][0]["weight"]
+    assert read.json()["defaultRoute"]["variants"] == [VARIANT]
+    assert '"weight":100' in read.text
+    assert '"weight":100.0' not in read.text
     assert {"createTime", "updateTime", "etag"} <= read.json().keys()
     assert changed.json()["response"]["displayName"] == "Help"
     assert changed.json()["response"]["defaultRoute"]["route_id"] == "default"
@@ -248,3 +250,34 @@ def test_the_page_escapes_what_it_shows():
     schema = {"info": {"title": "<b>", "version": "1"}, "paths": {"/<x>": {"get": {"summary": "<script>"}}}}
     assert "<script>" not in page_of(schema)
     assert "/&lt;x&gt;" in page_of(schema)
+
+
+async def test_unknown_paths_and_methods_of_the_plane_are_in_the_envelope():
+    async with plane(shelf=shelf()) as client:
+        unknown = await client.get("/router/v1/nowhere", headers=WRITE)
+        method = await client.put("/router/v1/routers/support", headers=WRITE)
+        operation = await client.get("/lro/v1alpha/none", headers=WRITE)
+    assert (unknown.status_code, method.status_code, operation.status_code) == (404, 405, 404)
+    assert unknown.json()["error"]["code"] == "unknown_url"
+    assert "allow" in method.headers
+
+
+async def test_a_defect_behind_the_plane_says_nothing_internal():
+    standing = shelf()
+
+    def broken():
+        raise ZeroDivisionError("secret detail")
+
+    standing.routers = broken
+    async with plane(shelf=standing) as client:
+        answer = await client.get("/router/v1/routers", headers=WRITE | {"x-request-id": "id-9"})
+    assert answer.status_code == 500
+    assert "id-9" in answer.json()["error"]["message"]
+    assert "secret detail" not in answer.text
+
+
+async def test_an_operation_of_a_router_outside_the_scope_is_404():
+    async with plane(shelf=shelf()) as client:
+        made = await client.post("/router/v1/routers", json={**ROUTER, "name": "sales"}, headers=WRITE)
+        seen = await client.get(f"/lro/v1alpha/{made.json()['name']}", headers=READ)
+    assert seen.status_code == 404

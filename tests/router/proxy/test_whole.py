@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.proxy import Allowance, Key
+
 from .house import house, visitor
 from .stand_in import chat
 
@@ -101,6 +103,28 @@ async def test_embeddings_pass_under_the_same_plan():
         answer = await client.post("/v1/embeddings", json={"model": "demo/fast", "input": "x"})
     assert answer.status_code < 500
     assert answer.headers["x-rr-attempts"] == "1"
+
+
+async def test_a_passed_through_call_that_fails_shows_its_attempts():
+    app, _ = house()
+    async with visitor(app) as client:
+        answer = await client.post("/v1/embeddings", json={"model": "demo/down", "input": "x"})
+    assert answer.status_code >= 502
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.json()["metadata"]["attempts"][0]["model"] == "demo/down"
+
+
+async def test_tokens_of_a_stream_are_settled_by_its_usage():
+    key = Key("web", "secret-web", allowance=Allowance(tpm=10_000))
+    app, _ = house(keys=(key,))
+    async with visitor(app) as client:
+        first = await client.post("/v1/chat/completions", json=chat(stream=True, max_tokens=5000))
+        second = await client.post("/v1/chat/completions", json=chat(max_tokens=5000))
+        failed = await client.post("/v1/chat/completions", json=chat("demo/down", max_tokens=5000))
+        last = await client.post("/v1/chat/completions", json=chat(max_tokens=5000))
+    assert first.headers["x-ratelimit-remaining-tokens"].startswith("49")
+    assert [second.status_code, last.status_code] == [200, 200]
+    assert failed.status_code >= 502
 
 
 async def test_forcing_a_variant_is_for_keys_that_write():
