@@ -68,7 +68,8 @@ class DrainingServer(uvicorn.Server):
         self._in_flight = in_flight
         self._drain_limits = settings.drain
         self._hooks = settings.hooks
-        self._parent = os.getppid()
+        # A worker ends with its supervisor; a server that stands alone outlives the shell that started it.
+        self._supervisor = os.getppid() if settings.binding.workers > 1 else None
         self._ending = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -109,7 +110,8 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Also notice that the supervisor is gone, or that somebody set `should_exit`."""
         ends = await super().on_tick(counter)
-        if ends or (counter % 10 == 0 and os.getppid() != self._parent):
+        orphaned = self._supervisor is not None and counter % 10 == 0 and os.getppid() != self._supervisor
+        if ends or orphaned:
             self._ending.set()
         return ends
 

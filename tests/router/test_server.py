@@ -457,3 +457,28 @@ def test_a_drain_waits_for_what_runs_and_then_says_1001(loop_factory):
         assert caught.value.rcvd.code == 1001
     made.thread.join(3)
     assert not made.thread.is_alive()
+
+
+def test_a_server_outlives_the_shell_that_started_it(tmp_path):
+    script = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from router.server import Drain, Hooks, Settings, serve
+from router.listening import Binding
+from tests.router import serving
+ready = lambda port: print(port, flush=True)
+serve(serving.echo, Settings(binding=Binding(port=0), drain=Drain(0, 1, 1), hooks=Hooks(on_ready=ready)))
+"""
+    (tmp_path / "serve.py").write_text(script)
+    shell = f"{sys.executable} {tmp_path}/serve.py >{tmp_path}/port 2>{tmp_path}/log & echo $!"
+    pid = int(subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout)
+    try:
+        deadline = time.monotonic() + 10
+        while not (port := (tmp_path / "port").read_text().strip()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(2.5)  # the shell is gone, and the server has looked after its supervisor twice
+        with socket.create_connection(("127.0.0.1", int(port)), 2) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        os.kill(pid, signal.SIGTERM)
