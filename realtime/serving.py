@@ -127,7 +127,7 @@ def welcome(out: Console, url: str, house: House) -> None:
         'print(c.chat.completions.create(model="router/demo", messages=[{"role": "user", "content": "hello"}]))\'',
         "",
         f"  realtime-router chat --url {url}",
-        f"  playground and API page: {url}/ and {url}/docs",
+        f"  API page: {url}/docs",
     ]
     out.print("\n".join(lines), markup=False)
     sys.stdout.flush()
