@@ -188,7 +188,6 @@ from .session import (
     SessionMachine,
 )
 from .settings import (
-    SETTING_NAMES,
     AudioFormat,
     Modality,
     Patch,
@@ -217,7 +216,6 @@ from .usage import (
 
 __all__ = [
     "NO_USAGE",
-    "SETTING_NAMES",
     "Alarm",
     "Alarms",
     "AppendAudio",

@@ -29,6 +29,7 @@ class Playback:
     sent_ms: float = 0.0
     ends_at_ms: float = 0.0  # clock reading at which a listener without pauses has heard everything
     _known_ms: float | None = None
+    _finished: bool = False
     _segments: list[_Segment] = field(default_factory=list)
     _words: list[tuple[str, float]] = field(default_factory=list)
 
@@ -52,6 +53,11 @@ class Playback:
     def add_word(self, text: str, end_ms: float) -> None:
         """A word and where it ends."""
         self._words.append((text, end_ms))
+
+    def finish(self) -> None:
+        """All of the sound is there."""
+        self.end_segment(None, None)
+        self._finished = True
 
     def place(self, heard_ms: float) -> None:
         """Someone who knows says how much was heard."""
@@ -92,7 +98,7 @@ class Playback:
 
     def _prefix_by_proportion(self, transcript: str, heard_ms: float) -> str:
         if not self._segments:
-            whole = _Segment(transcript, 0.0)
+            whole = _Segment(transcript, 0.0, self.sent_ms if self._finished else None)
             return transcript[: _cut(whole, heard_ms)]
         ended = [one for one in self._segments if one.end_ms is not None and one.end_ms <= heard_ms]
         cursor = self._after(transcript, ended)

@@ -190,6 +190,8 @@ class Response:
         if words is None:
             return
         text = "".join(words.text)
+        if self.audio_finished:
+            words.playback.finish()
         parts: list[Part] = []
         for place, empty in self._parts(words):
             if isinstance(empty, AudioPart):

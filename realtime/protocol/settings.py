@@ -6,7 +6,7 @@ and ranges were checked by the codec; here only the merge is made. Formats arriv
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Patch = Mapping[str, Any]
@@ -114,6 +114,3 @@ def _turn_detection(current: TurnDetection | None, change: Patch) -> TurnDetecti
     if current is not None and change.get("kind", current.kind) != current.kind:
         start = TurnDetection(create_response=current.create_response, interrupt_response=current.interrupt_response)
     return replace(start, **change)
-
-
-SETTING_NAMES = frozenset(setting.name for setting in fields(SessionSettings))
