@@ -25,6 +25,7 @@ from .tokens import TokenRefusedError, Tokens
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 LONGEST_CREDENTIAL = 8192
+LOOPBACK_ORIGIN = re.compile(rb"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 NOBODY = hashlib.sha256(b"nobody").digest()
 
 
@@ -94,13 +95,20 @@ class Authenticator:
     def authenticate(
         self, headers: Mapping[bytes, bytes], *, query: bytes = b"", subprotocols: Sequence[str] = ()
     ) -> Principal:
-        """Who calls. `headers` have lower-case names. Raises Refusal 401 (never says which part was wrong)."""
+        """Who calls. `headers` have lower-case names. Raises Refusal 401 (never says which part was wrong).
+
+        An open router answers pages of this machine only (403): else every page in the browser could spend its keys.
+        """
         presented = _presented(headers) or _from_protocols(subprotocols) or _from_query(query)
-        if not presented:
-            if self.open:
-                return OPEN
+        if presented:
+            principal = self.recognise(presented)
+        elif self.open:
+            principal = OPEN
+        else:
             raise _missing()
-        return self.recognise(presented)
+        if principal is OPEN:
+            check_origin(headers.get(b"origin", b""))
+        return principal
 
     def recognise(self, presented: bytes) -> Principal:
         """Whose credential this is. Raises Refusal 401."""
@@ -178,6 +186,16 @@ def _wrong() -> Refusal:
         "This API key (or token) is not known to the router, or has expired. It is the router's key that is asked for."
     )
     return refused(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
+
+
+def check_origin(origin: bytes) -> None:
+    """Refuse (403) a browser's request to an open router from a page that does not come from this machine."""
+    if origin and not LOOPBACK_ORIGIN.fullmatch(origin.lower()):
+        message = (
+            "This router has no API keys, so it answers pages of this machine only. Add auth.keys to the configuration "
+            "and send one of them to call it from other pages."
+        )
+        raise refused(403, message, code="origin_not_allowed")
 
 
 class OpenBindingError(ValueError):

@@ -269,3 +269,27 @@ def test_remembered_tokens_and_nonces_do_not_pile_up(monkeypatch):
     nonces.check(signed(date="20270115081140", nonce="other"), "secret-of-web")
     assert len(door.tokens._verified) == 2
     assert len(nonces._seen) == 1
+
+
+LOCAL = [b"http://localhost:8080", b"http://127.0.0.1:5173", b"https://[::1]", b"HTTP://LOCALHOST"]
+FOREIGN = [
+    b"https://evil.example",
+    b"null",
+    b"http://localhost.evil.example",
+    b"http://127.0.0.1.evil.example",
+    b"file://",
+]
+
+
+@pytest.mark.parametrize("origin", LOCAL)
+def test_an_open_router_answers_pages_of_this_machine(origin):
+    assert authenticator().authenticate({b"origin": origin, b"x-api-key": b"any"}).kind == "open"
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_an_open_router_does_not_answer_other_pages(origin):
+    for headers in ({b"origin": origin}, {b"origin": origin, b"authorization": b"Bearer any"}):
+        with pytest.raises(Refusal) as caught:
+            authenticator().authenticate(headers)
+        assert (caught.value.status, caught.value.code) == (403, "origin_not_allowed")
+    assert authenticator(KEY).authenticate({b"origin": origin, b"x-api-key": b"secret-of-web"}).tenant == "web"

@@ -43,9 +43,9 @@ async def test_head_answers_the_headers_alone():
 async def test_any_origin_may_call_with_a_key(path):
     origin = {"origin": "https://app.example"}
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, x-stainless-os"}
-    async with door() as client:
+    async with door(access=access((Key("web", "secret-web"),))) as client:
         preflight = await client.options(path, headers=origin | asked)
-        answer = await client.get("/v1/models", headers=origin)
+        answer = await client.get("/v1/models", headers=origin | {"x-api-key": "secret-web"})
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert preflight.headers["access-control-allow-headers"] == "authorization, x-stainless-os"
