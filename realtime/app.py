@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -25,6 +26,8 @@ from router.router import Router
 
 from .voice import VoiceDoor
 from .voice_metrics import VoiceMetrics
+
+log = logging.getLogger("realtime.app")
 
 
 class House:
@@ -58,11 +61,13 @@ class House:
             lambda: self.app.site.authenticator,
             observer=VoiceMetrics(self.metrics),
         )
+        self.metrics.circuits = self._circuits
         self._name()
         self._watching: contextlib.AsyncExitStack | None = None
 
     async def startup(self) -> None:
-        """Watch the configuration's files and the event loop until shutdown."""
+        """Import what targets need, then watch the configuration's files and the event loop until shutdown."""
+        await self._warm()
         stack = contextlib.AsyncExitStack()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         watching = tasks.create_task(self.reloader.watch(), name="reload")
@@ -84,6 +89,26 @@ class House:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.voice(scope, receive, send)
+
+    async def _warm(self) -> None:
+        """Start upstreams that take seconds to load, where a router or an alias names one of their models."""
+        named = {model for router in self.routers().values() for model in models_of(router)}
+        named |= {*self.config.aliases.values(), self.config.realtime.model}
+        providers = {model.partition("/")[0] for model in named}
+        for name, upstream in self.router.state.upstreams.items():
+            start = getattr(upstream, "start", None)
+            if start is not None and name in providers:
+                try:
+                    await start()
+                except (ImportError, ValueError) as error:
+                    log.warning("provider cannot be used", extra={"fields": {"provider": name, "error": str(error)}})
+
+    def _circuits(self) -> dict[str, int]:
+        now_s = self.router.clock.now()
+        return {
+            name: 2 if seen.rests_until_s > now_s else 1 if seen.probing or seen.share < 1 else 0
+            for name, seen in self.router.health.snapshot(now_s).items()
+        }
 
     def _dropped(self, rows: int) -> None:
         self.metrics.series.child("rr_records_dropped_total").inc(rows)
@@ -153,6 +178,13 @@ class House:
 def build(config: Config, environ: Mapping[str, str]) -> House:
     """The house of a configuration. Raises ConfigError."""
     return House(config, environ)
+
+
+def models_of(router: RouterFile) -> set[str]:
+    """Every model string a router names."""
+    variants = [variant for route in router.every_route for variant in route.variants]
+    named = {name for variant in variants for name in (variant.model, *variant.fallbacks, *variant.models)}
+    return named | {*router.fallbacks}
 
 
 def access_of(config: Config) -> Access:

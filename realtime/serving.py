@@ -1,7 +1,6 @@
 """`serve`: configuration to a listening server; reload, readiness and the words at the start."""
 
-import json
-import logging
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -14,12 +13,12 @@ from uvicorn._types import ASGI3Application
 
 from router.config import Config, ConfigError, load
 from router.config.providers import ollama_answers
+from router.logs import FORMATS, LEVELS, Logging, set_up
 from router.server import Binding, Hooks, Settings, serve
 
 from .app import House, build
 
 LOOPBACK = ("localhost", "::1")
-LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,14 @@ def run(wanted: Wanted, environ: Mapping[str, str] | None = None) -> int:
     """Serve until told to stop; the exit code."""
     environ = os.environ if environ is None else environ
     err = Console(stderr=True, highlight=False, soft_wrap=True)
-    if wanted.log_level not in LEVELS or wanted.log_format not in ("text", "json"):
+    if wanted.log_level not in LEVELS or wanted.log_format not in FORMATS:
         err.print(f"error: log level is one of {', '.join(LEVELS)}, log format is text or json", markup=False)
         return 2
-    log_to_stderr(wanted.log_level, as_json=wanted.log_format == "json")
+    with contextlib.closing(set_up(level=wanted.log_level, form=wanted.log_format)) as logs:
+        return _run(wanted, environ, err, logs)
+
+
+def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging) -> int:
     try:
         config = with_local_ollama(load(wanted.config, environ), environ)
         binding = binding_of(wanted, config)
@@ -52,6 +55,7 @@ def run(wanted: Wanted, environ: Mapping[str, str] | None = None) -> int:
         if refusal is not None:
             err.print(f"error: {refusal}", markup=False)
             return 2
+        logs.protect(secrets_of(config))
         house = build(config, environ)
     except ConfigError as error:
         err.print(error.render(), markup=False)
@@ -133,18 +137,8 @@ def welcome(out: Console, url: str, house: House) -> None:
     sys.stdout.flush()
 
 
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"at": self.formatTime(record), "level": record.levelname, "logger": record.name}
-        return json.dumps({**line, "message": super().format(record)}, ensure_ascii=False)
-
-
-def log_to_stderr(level: str, *, as_json: bool) -> None:
-    """One line an event on stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        _JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+def secrets_of(config: Config) -> list[str]:
+    """Every key of the configuration, so that no log line shows one."""
+    keys = [key.secret for key in config.auth.keys] + [config.auth.jwt.secret]
+    keys += [provider.api_key for provider in config.providers.values() if provider.api_key is not None]
+    return [key.get_secret_value() for key in keys]

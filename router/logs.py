@@ -6,6 +6,7 @@ to a thread, and what does not fit is dropped and counted.
 """
 
 import logging
+import os
 import queue
 import re
 import sys
@@ -22,8 +23,8 @@ from .observers import Silent
 from .record import Record
 
 LEVELS = ("debug", "info", "warning", "error")
-FORMATS = ("console", "json")
-LOGGERS = ("policies", "router", "realtime", "uvicorn.error")
+FORMATS = ("text", "json")
+LOGGERS = ("policies", "router", "realtime", "asyncio", "uvicorn.error")
 REDACTED = "[redacted]"
 _QUEUE_LINES = 10_000
 _FIELD_CHARACTERS = 2000
@@ -37,6 +38,7 @@ _SECRETS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "color_message"}
 _logger = logging.getLogger("router.requests")
 
 
@@ -60,7 +62,7 @@ class Redaction:
 
 
 class Line(logging.Formatter):
-    """One record as one line. Values given as `extra={"fields": {...}}` become fields."""
+    """One record as one line. Values given as `extra`, or in its `fields`, become fields."""
 
     def __init__(self, form: str, redaction: Redaction) -> None:
         super().__init__()
@@ -69,7 +71,8 @@ class Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """JSON or console text, redacted, without control characters."""
-        fields = dict(getattr(record, "fields", None) or {})
+        fields = {name: value for name, value in vars(record).items() if name not in _USUAL}
+        fields |= getattr(record, "fields", None) or {}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -115,16 +118,30 @@ class Logging:
     handler: DroppingQueue
     listener: QueueListener
     redaction: Redaction = field(default_factory=Redaction)
+    closed: bool = False
+
+    def protect(self, secrets: Iterable[str]) -> None:
+        """Redact these from now on too."""
+        self.redaction.known = Redaction.of([*self.redaction.known, *secrets]).known
+
+    def revive(self) -> None:
+        """In a forked process: threads did not come along, so begin with a new one."""
+        if not self.closed:
+            lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_LINES)
+            self.handler.queue = lines
+            self.listener = QueueListener(lines, *self.listener.handlers)
+            self.listener.start()
 
     def close(self) -> None:
         """Undo `set_up`."""
+        self.closed = True
         for name in LOGGERS:
             logging.getLogger(name).removeHandler(self.handler)
         self.listener.stop()
 
 
 def set_up(
-    *, level: str = "info", form: str = "console", secrets: Iterable[str] = (), stream: TextIO | None = None
+    *, level: str = "info", form: str = "text", secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> Logging:
     """Send our loggers and uvicorn's to `stream` (stderr). Raises ValueError for an unknown level or format."""
     level, form = level.lower(), form.lower()
@@ -138,6 +155,7 @@ def set_up(
     lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_LINES)
     made = Logging(DroppingQueue(lines), QueueListener(lines, writer), redaction)
     made.listener.start()
+    os.register_at_fork(after_in_child=made.revive)
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(level.upper())

@@ -50,8 +50,7 @@ class SqliteRecords(Silent):
         self._wall_s = wall_s
         self._queue: queue.Queue[Item] = queue.Queue(queue_size)
         self._units: dict[int, tuple[Decision, str | None]] = {}
-        self._thread = threading.Thread(target=self._write, name="records", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None  # begins with the first row: a fork before it must not lose it
 
     def on_decision(self, decision: Decision, facts: Facts) -> None:
         """Remember the unit's hash until the request is over."""
@@ -79,16 +78,24 @@ class SqliteRecords(Silent):
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until everything told so far is on disk. Blocks: not for the event loop. False after the time-out."""
         mark = threading.Event()
+        self._begin()
         self._queue.put(mark, timeout=timeout_s)
         return mark.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Write what is queued and end the thread."""
-        if self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
             self._queue.put(None, timeout=timeout_s)
             self._thread.join(timeout_s)
 
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name="records", daemon=True)
+            self._thread.start()
+
     def _put(self, table: str, row: Row) -> None:
+        if self._thread is None:
+            self._begin()
         try:
             self._queue.put_nowait((table, row))
         except queue.Full:

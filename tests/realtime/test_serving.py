@@ -1,8 +1,6 @@
 """`serve`: flags over file, no open router beyond loopback, ready with words, reload, a clean end."""
 
 import contextlib
-import json
-import logging
 import os
 import re
 import select
@@ -16,7 +14,7 @@ import httpx
 import pytest
 
 from realtime.app import access_of
-from realtime.serving import Wanted, binding_of, log_to_stderr, refusal_of, run, shown, with_local_ollama
+from realtime.serving import Wanted, binding_of, refusal_of, run, shown, with_local_ollama
 from router.config import load
 from router.server import Binding
 
@@ -69,19 +67,6 @@ def test_addresses_are_shown_as_one_types_them():
     assert (shown(Binding("::1")), shown(Binding("127.0.0.1"))) == ("[::1]", "127.0.0.1")
 
 
-def test_log_lines_are_json_when_asked(capfd):
-    kept = logging.getLogger().handlers[:]
-    level = logging.getLogger().level
-    try:
-        log_to_stderr("warning", as_json=True)
-        logging.getLogger("x").warning('a "quoted" %s', "word")
-        line = json.loads(capfd.readouterr().err)
-    finally:
-        logging.getLogger().handlers[:] = kept
-        logging.getLogger().setLevel(level)
-    assert (line["level"], line["logger"], line["message"]) == ("WARNING", "x", 'a "quoted" word')
-
-
 @pytest.mark.parametrize(
     ("wanted", "code", "message"),
     [
@@ -91,7 +76,6 @@ def test_log_lines_are_json_when_asked(capfd):
     ],
 )
 def test_what_cannot_be_served_is_said(wanted, code, message, capsys, monkeypatch):
-    monkeypatch.setattr("realtime.serving.log_to_stderr", lambda level, *, as_json: None)
     monkeypatch.setattr("realtime.serving.ollama_answers", lambda: False)
     assert run(wanted, {}) == code
     assert message in capsys.readouterr().err

@@ -93,6 +93,30 @@ def test_the_traceback_of_an_exception_is_redacted_too(written):
     assert "hunter2" not in line
 
 
+def test_values_given_beside_the_message_are_fields_too(written):
+    [line] = written(lambda logger: logger.info("said", extra={"request_id": "r-1"}), form="json")
+    assert json.loads(line)["request_id"] == "r-1"
+
+
+def test_secrets_that_are_learned_later_are_redacted_too(capsys):
+    made = logs.set_up()
+    made.protect(["learned-later"])
+    logging.getLogger("router.test").warning("it is learned-later")
+    made.close()
+    assert capsys.readouterr().err.endswith(f"it is {logs.REDACTED}\n")
+
+
+def test_a_forked_process_writes_with_a_thread_of_its_own():
+    stream = io.StringIO()
+    made = logs.set_up(stream=stream)
+    made.listener.stop()
+    made.revive()
+    logging.getLogger("router.test").warning("from the child")
+    made.close()
+    made.revive()
+    assert "from the child" in stream.getvalue()
+
+
 def test_long_and_deep_values_are_cut(written):
     deep = {"a": {"b": {"c": {"d": {"e": "f"}}}}}
     line = line_of(written, {"long": "y" * 100_000, "many": list(range(1000)), "deep": deep, "none": None, "yes": True})

@@ -95,6 +95,13 @@ def test_a_broken_file_is_reported_and_drops_rows(tmp_path):
     records.close()
 
 
+def test_nothing_is_opened_before_the_first_row(tmp_path):
+    records = SqliteRecords(tmp_path / "r.db")
+    assert records._thread is None
+    records.close()
+    assert not (tmp_path / "r.db").exists()
+
+
 def test_addresses_choose_the_writer(tmp_path):
     assert open_records(None) is None
     assert open_records("memory://") is None

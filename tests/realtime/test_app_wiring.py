@@ -1,0 +1,54 @@
+"""What the composition root ties together beyond serving: circuits at the scrape, upstreams that load slowly."""
+
+import asyncio
+
+import pytest
+
+from policies import Attempt, Outcome, Target
+from realtime.app import build, models_of
+from router.config import load
+
+SERVER = """
+version: 1
+records: {url: null}
+providers:
+  demo: {kind: demo}
+  anthropic: {kind: litellm, api_key: x, base_url: "http://127.0.0.1:9"}
+routers: [routers]
+"""
+ROUTER = """
+router: support
+default:
+  id: default
+  variants: [{id: a, weight: 100, model: demo/fast, fallbacks: [anthropic/claude]}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "routers").mkdir()
+    (tmp_path / "routers" / "support.yaml").write_text(ROUTER)
+    (tmp_path / "server.yaml").write_text(SERVER)
+    return load(tmp_path / "server.yaml", {})
+
+
+def test_every_model_of_a_router_is_known(config):
+    assert models_of(config.routers[0].router) == {"demo/fast", "anthropic/claude"}
+
+
+def test_a_resting_target_is_seen_at_the_scrape(config):
+    house = build(config, {})
+    target, clock = Target("demo", "fast"), house.router.clock
+    for _ in range(5):
+        house.router.health.begin(target.name, clock.now())
+        house.router.health.end(Attempt(target, Outcome.HTTP_5XX, clock.now(), clock.now()))
+    text, _ = house.metrics.render()
+    assert b'rr_circuit_state{target="demo/fast"} 2.0' in text
+
+
+def test_a_provider_that_cannot_be_used_is_logged_and_does_not_stop_the_house(config, caplog):
+    house = build(config, {})
+    asyncio.run(house._warm())
+    [line] = [record for record in caplog.records if record.message == "provider cannot be used"]
+    assert line.fields["provider"] == "anthropic"
+    assert "loopback" in line.fields["error"]
