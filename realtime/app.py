@@ -24,7 +24,7 @@ from router.records import Recent, open_records
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
 
-from .voice import VoiceDoor
+from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
 
 log = logging.getLogger("realtime.app")
@@ -41,7 +41,8 @@ class House:
         observers: list[Observer] = [self.metrics, self.recent, RequestLog()]
         if self.records is not None:
             observers.append(self.records)
-        self.router = Router(build_state(config), observers=observers)
+        self.local = LocalProvider(lambda: self.voice.speech())  # noqa: PLW0108  the door is made further down
+        self.router = Router(build_state(config, local=self.local), observers=observers)
         self.reloader = Reloader(config, environ, self._take, report=self._report)
         self.listing = Listing()
         self.app: App = create_app(
@@ -145,7 +146,7 @@ class House:
 
     def _take(self, config: Config) -> None:
         config = with_routers(config, self._saved)
-        self.router.replace(build_state(config, self.router.state))
+        self.router.replace(build_state(config, self.router.state, local=self.local))
         self.app.replace_access(access_of(config))
         self.config = config
         self._name()

@@ -6,7 +6,6 @@ followed by the next target of the plan, which says the rest: from the first wor
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +19,9 @@ from . import protocol as p
 from .audio.formats import Encoding, Samples, encode
 from .audio.resample import Resampler
 from .records import attempts_of
-from .stages.base import Line, SpokenAudio, WordTime
+from .stages.base import Line, SpokenAudio
 from .stages.chunker import Chunk, Chunker
+from .stages.spoken import Said
 from .studio import Studio
 
 if TYPE_CHECKING:
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
 DELTA_MS = 100  # of audio in one event
 YIELD_EVERY_MS = 1_000  # of audio: let other sessions have a turn
 VOICE = Caller(protocol="realtime")
-
-
-@dataclass(slots=True)
-class _Said:
-    """How far one chunk has been spoken: text still to say, and the words handed out so far."""
-
-    text: str
-    made_ms: float = 0.0  # audio of the current attempt
-    words: list[WordTime] = field(default_factory=list)  # of the current attempt
-
-    def rest(self) -> str:
-        """What the next target has to say: from the first word whose audio was not all made."""
-        done = [word.last for word in self.words if word.end_ms <= self.made_ms]
-        return self.text[max(done, default=0) :].lstrip()
 
 
 class Speaking:
@@ -103,11 +89,12 @@ class Speaking:
         """One chunk; whether anything was said."""
         reply, clock_ms = self._reply, self._studio.clock_ms
         reply.tell(p.SegmentStarted(response_id=reply.response_id, text=chunk.text, at_ms=clock_ms()))
-        said = _Said(chunk.spoken().text)
+        said = Said(chunk.spoken().text)
+        start_ms = self._sent_ms
         if said.text:
             try:
                 _, record = await self._studio.router.run(
-                    self._facts, lambda step: self._attempt(step, said), kind="tts", caller=VOICE
+                    self._facts, lambda step: self._attempt(step, said, start_ms), kind="tts", caller=VOICE
                 )
             except Refusal as refusal:
                 self._attempts += attempts_of(refusal.record)
@@ -116,36 +103,34 @@ class Speaking:
         reply.tell(p.SegmentFinished(response_id=reply.response_id, at_ms=clock_ms()))
         return bool(said.text)
 
-    async def _attempt(self, step: Try, said: _Said) -> None:
-        said.text, said.made_ms, said.words = said.rest(), 0.0, []
-        if not said.text:
+    async def _attempt(self, step: Try, said: Said, start_ms: float) -> None:
+        text = said.begin()
+        if not text:
             return
         request = self._reply.request
         line = Line(
-            said.text,
+            text,
             voice=self._studio.voice(request.voice, step.target),
             speed=request.speed,
             language=request.speech_language,
         )
         speaker = self._studio.speaker(step.target)
-        start_ms, limit_s = self._sent_ms, step.timeouts.first_token_s
+        limit_s, last = step.timeouts.first_token_s, None
         async with aclosing(speaker.speak(line)) as pieces:  # type: ignore[type-var]  # speakers are generators
             while True:
                 try:
                     async with asyncio.timeout(limit_s):
                         piece = await anext(pieces, None)
                 except TimeoutError:
-                    outcome = Outcome.IDLE_TIMEOUT if said.made_ms else Outcome.FIRST_TOKEN_TIMEOUT
+                    outcome = Outcome.FIRST_TOKEN_TIMEOUT if last is None else Outcome.IDLE_TIMEOUT
                     raise UpstreamFault(outcome, f"{step.target.name} stopped speaking") from None
                 if piece is None:
                     break
-                limit_s = step.timeouts.idle_s
-                self._tell_words(piece, start_ms)
-                said.made_ms += piece.duration_ms
-                said.words += piece.words
-                await self._give(piece)
+                limit_s, last = step.timeouts.idle_s, piece
+                await self._give(said.take(piece), start_ms)
+        await self._give(said.end(last), start_ms)
         await self._flush()
-        if not said.made_ms:
+        if last is None:
             raise UpstreamFault(Outcome.EMPTY_RESPONSE, f"{step.target.name} made no sound")
 
     def _tell_words(self, piece: SpokenAudio, start_ms: float) -> None:
@@ -156,8 +141,12 @@ class Speaking:
             end_ms = start_ms + word.end_ms
             reply.tell(p.WordSpoken(response_id=reply.response_id, text=word.text, end_ms=end_ms, at_ms=at_ms))
 
-    async def _give(self, piece: SpokenAudio) -> None:
+    async def _give(self, piece: SpokenAudio | None, start_ms: float) -> None:
+        if piece is None:
+            return
+        self._tell_words(piece, start_ms)
         if self._resampler.source != piece.sample_rate:
+            self._keep(self._resampler.flush())
             self._resampler = Resampler(piece.sample_rate, self._format.rate)
         self._keep(self._resampler.feed(np.frombuffer(piece.pcm, dtype="<i2")))
         while self._waiting_samples >= self._delta_samples:

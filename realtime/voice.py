@@ -4,16 +4,18 @@ numpy, the speech detector's weights and the speech workers cost memory; none of
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from router.config import Realtime
 from router.proxy.auth import Authenticator
 from router.router import Router
+from router.upstreams.base import Call, Reply
 
 if TYPE_CHECKING:
     from .connection import Receive, Send
     from .endpoints import VoiceEndpoints
+    from .speech.catalogue import SpeechCatalogue
     from .studio import TurnObserver
 
 UNAVAILABLE = 503
@@ -35,6 +37,7 @@ class VoiceDoor:
         self._authenticator = authenticator
         self._observer = observer
         self._floor: VoiceEndpoints | None = None
+        self._speech: SpeechCatalogue | None = None
         self._opening = asyncio.Lock()
         self._draining = False
 
@@ -50,10 +53,18 @@ class VoiceDoor:
         async with self._opening:
             if self._floor is None:
                 build = await asyncio.to_thread(_floor_builder)
-                self._floor = build(self._router, self._settings(), self._authenticator())
+                self._floor = build(self._router, await self.speech(), self._settings(), self._authenticator())
                 if self._observer is not None:
                     self._floor.studio.observers.append(self._observer)
             return self._floor
+
+    async def speech(self) -> "SpeechCatalogue":
+        """The ears and voices, also for calls over HTTP. Made once; the imports happen in a thread."""
+        if self._speech is None:
+            catalogue = await asyncio.to_thread(_catalogue)
+            if self._speech is None:
+                self._speech = catalogue(lambda: self._router.state.upstreams)
+        return self._speech
 
     def drain(self) -> None:
         """The server wants to end: tell every session."""
@@ -62,23 +73,45 @@ class VoiceDoor:
 
     async def aclose(self) -> None:
         """End workers and connections of the voice floor."""
-        if self._floor is not None:
-            await self._floor.studio.speech.aclose()
+        if self._speech is not None:
+            await self._speech.aclose()
 
 
-def _floor_builder() -> "Callable[[Router, Realtime, Authenticator], VoiceEndpoints]":
+class LocalProvider:
+    """The provider `local` of the HTTP proxy: opened by the first call that wants to hear or speak."""
+
+    def __init__(self, speech: "Callable[[], Awaitable[SpeechCatalogue]]") -> None:
+        self._speech = speech
+
+    async def send(self, call: Call) -> Reply:
+        """See `Upstream.send`."""
+        catalogue = await self._speech()
+        return await catalogue.local_upstream().send(call)
+
+    async def aclose(self) -> None:
+        """The engines belong to the voice floor."""
+
+
+def _catalogue() -> "type[SpeechCatalogue]":
+    from .speech.catalogue import SpeechCatalogue  # noqa: PLC0415  only when somebody speaks
+
+    return SpeechCatalogue
+
+
+def _floor_builder() -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
     from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
 
     model = shared_silero()
 
-    def build(router: Router, settings: Realtime, authenticator: Authenticator) -> "VoiceEndpoints":
+    def build(
+        router: Router, speech: "SpeechCatalogue", settings: Realtime, authenticator: Authenticator
+    ) -> "VoiceEndpoints":
         from .endpoints import VoiceEndpoints  # noqa: PLC0415  the same
-        from .speech.targets import SpeechRegistry  # noqa: PLC0415  the same
         from .stages.vad import VadBatcher  # noqa: PLC0415  the same
         from .studio import Studio  # noqa: PLC0415  the same
 
         batcher = VadBatcher(model, asyncio.get_running_loop().call_soon)
-        studio = Studio(router, settings, batcher, SpeechRegistry(router))
+        studio = Studio(router, settings, batcher, speech)
         return VoiceEndpoints(studio, authenticator)
 
     return build

@@ -21,15 +21,18 @@ def state_from(path: Path | None, environ: Mapping[str, str]) -> State:
     return build_state(load(path, environ))
 
 
-def build_state(config: Config, before: State | None = None) -> State:
-    """The state of a configuration. Raises ConfigError when a router or a provider cannot be built."""
+def build_state(config: Config, before: State | None = None, *, local: Upstream | None = None) -> State:
+    """The state of a configuration. Raises ConfigError when a router or a provider cannot be built.
+
+    `local` answers for providers of kind `local` (speech on this machine); without it they have no upstream.
+    """
     table = build_table(config)
     upstreams: dict[str, Upstream] = {}
     origins: dict[str, str] = {}
     for name, provider in config.providers.items():
         origin = provider.model_dump_json() + _key(provider)
         kept = before.upstreams.get(name) if before is not None and before.origins.get(name) == origin else None
-        upstream = kept or build_upstream(name, provider, config)
+        upstream = kept or (local if provider.kind == "local" else build_upstream(name, provider, config))
         if upstream is not None:
             upstreams[name] = upstream
             origins[name] = origin

@@ -4,7 +4,7 @@ Local engines are shared by all sessions of this server and start at first use; 
 upstream that speaks OpenAI over HTTP.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from policies import Outcome, Target, Timeouts
 from realtime.stages.base import Speaker, Transcriber
@@ -25,12 +25,12 @@ class SpeechCatalogue:
 
     def __init__(
         self,
-        upstreams: Mapping[str, Upstream],
+        upstreams: Callable[[], Mapping[str, Upstream]],
         *,
         sphinx: SphinxSettings | None = None,
         http: Mapping[str, HttpSpeechSettings] | None = None,
     ) -> None:
-        """`http`: settings by provider name, where a server differs from OpenAI."""
+        """`upstreams` is asked anew for each target, so a reload reaches it. `http`: settings by provider name."""
         self._upstreams = upstreams
         self._http = http or {}
         self._ears = PocketsphinxTranscriber(sphinx)
@@ -66,9 +66,10 @@ class SpeechCatalogue:
         return LocalSpeechUpstream(self.transcriber, self.speaker)
 
     def _upstream(self, target: Target) -> Upstream:
-        found = self._upstreams.get(target.provider)
+        upstreams = self._upstreams()
+        found = upstreams.get(target.provider)
         if found is None:
-            have = ", ".join(sorted({"local", *self._upstreams}))
+            have = ", ".join(sorted({"local", *upstreams}))
             raise UpstreamFault(Outcome.MODEL_NOT_FOUND, f"{target.name}: no such provider; there are {have}")
         return found
 

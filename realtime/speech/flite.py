@@ -1,12 +1,13 @@
 """The flite synthesiser through ctypes: sentences to samples in this process, with measured word times.
 
 flite (BSD-style licence) comes with the operating system as `libflite.so.1` and one library for each voice. Its calls
-release the interpreter lock; they are not known to be safe in parallel, so whoever calls serialises them.
+release the interpreter lock; they are not known to be safe in parallel, so one lock serialises them.
 """
 
 import ctypes
 import ctypes.util
 import re
+import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +17,7 @@ import numpy as np
 from realtime.audio.formats import Samples
 from realtime.stages.base import WordTime
 
+LOCK = threading.Lock()
 VOICES = ("rms", "slt", "kal16", "awb", "kal")
 PLAIN = {0x2019: "'", 0x2018: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-", 0x2026: "."}  # quotes, dashes
 RUNS = re.compile(r"\S+")
@@ -114,6 +116,13 @@ def synthesise(text: str, voice: str, *, speed: float = 1.0) -> tuple[Samples, i
     readable = ascii_text(text)
     if not any(char.isalnum() for char in readable):
         return np.zeros(0, dtype=np.int16), 16_000, ()
+    with LOCK:
+        return _synthesised(flite, address, text, readable, speed)
+
+
+def _synthesised(
+    flite: ctypes.CDLL, address: int, text: str, readable: str, speed: float
+) -> tuple[Samples, int, tuple[WordTime, ...]]:
     features = ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))[1]  # struct: name, features, …
     flite.flite_feat_set_float(features, b"duration_stretch", 1 / speed)
     utterance = flite.flite_synth_text(readable.encode("ascii"), address)

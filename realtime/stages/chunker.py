@@ -8,7 +8,7 @@ chunks put together are the text.
 
 from dataclasses import dataclass
 
-from .speakable import Spoken, speakable, transcript_length, without_tags
+from .speakable import Spoken, speakable, without_tags
 
 MAX_CHARS = 200
 FIRST_CLAUSE_CHARS = 12
@@ -50,16 +50,6 @@ class Chunk:
     def spoken(self, *, keep_tags: bool = False) -> Spoken:
         """Its part of the speech; empty text: nothing to say."""
         return Spoken("", ()) if self.code else speakable(self.source, keep_tags=keep_tags)
-
-    def text_of(self, spoken: Spoken, last: int) -> str:
-        """The part of the transcript that the first `last` characters of the speech stand for, with closing marks."""
-        if last >= len(spoken.text):
-            return self.text
-        text = self.text
-        cut = transcript_length(self.source, spoken.source_end(last))
-        while 0 < cut < len(text) and not text[cut].isspace() and not text[cut].isalnum():
-            cut += 1
-        return text[:cut]
 
 
 class Chunker:

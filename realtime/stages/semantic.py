@@ -1,27 +1,60 @@
-"""Whether words sound like a finished turn: the documented method of `semantic_vad` where no acoustic model is present.
+"""Whether a turn is complete, asked at the base silence of `semantic_vad`: by the text heard so far, or by the sound.
 
-A turn sounds unfinished when it trails off in a word that wants another one ("and", "the", "to", "um"), or when
-nothing has been understood yet; everything else counts as complete after the base silence. The pause does the rest:
-an unfinished turn is answered after the longest wait of its eagerness.
+Text and pause, the method that needs no model: a text that ends with a closing mark is complete; one that ends with a
+word that calls for another ("and", "the", "um"), a comma or an ellipsis is not; any other text is complete, since the
+speaker has already paused. Nothing heard yet is incomplete; a recogniser that cannot tell leaves it to the pause.
+Smart Turn, where its model is installed, listens to the sound instead (see smart_turn.py).
 """
 
 import re
+from typing import Protocol
 
-UNFINISHED = frozenset(
-    "a an and as at because but by for from her his if in into is it's its like maybe my of on or our please so than "  # noqa: SIM905
-    "that the their then there's these this those to until was were what when where which while who with would your "
-    "i i'm i'd i'll we we're you're um uh er hmm well actually basically "
-    "y o pero porque que de del el la los las un una en con para por si und oder aber weil dass der die das ein eine "
-    "mit für zu et ou mais parce que le les des du dans avec pour".split()
+import numpy as np
+import numpy.typing as npt
+
+LAST_WORD = re.compile(r"([\w'’]+)\W*$")
+OPEN_END = re.compile(r"(?:[,;:、，–—-]|\.\.\.|…)\s*$")
+CLOSED_END = re.compile(r"[.!?。！？।؟][\"'”’)\]»」]*\s*$")
+HESITATIONS = "um uh er erm hmm hm mm äh ähm öh euh eh este pues"
+ENGLISH = (
+    "a an the and or but so because since although though if when while unless until that which who whose whom to of in"
+    " on at by for from with without into about between than as my your his her its our their this these those is are"
+    " was were am be been i'm you're he's she's we're they're it's can could would should will shall may might must"
+    " do does did have has had not very really just like i we they he she please let's"
 )
-WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")
+GERMAN = (
+    "und oder aber weil dass wenn als ob der die das ein eine einen einem einer den dem des mein dein sein ihr unser zu"
+    " von mit für auf aus bei nach über unter ist sind war waren hat haben kann ich wir er sehr nicht"
+)
+ROMANCE = (
+    "et ou mais parce que si le la les un une des du de dans pour avec sur sous est sont je tu il elle nous vous très"
+    " y o pero porque el los las una unos del en por con para es son muy mi tu su"
+)
+CALLS_FOR_MORE = frozenset(f"{HESITATIONS} {ENGLISH} {GERMAN} {ROMANCE}".split())
+ANSWERS = frozenset({"did", "do", "can", "will", "have", "am", "was", "would"})  # "yes I do"
 
 
-def sounds_complete(text: str) -> bool:
-    """Whether the speaker may well be done after these words."""
-    words = WORDS.findall(text.casefold().replace("’", "'"))
-    if not words:
-        return False
-    if text.rstrip().endswith(("?", "!")):
+class TurnModel(Protocol):
+    """Judges a turn by its sound."""
+
+    def complete(self, samples: npt.NDArray[np.int16]) -> float:
+        """Probability that the turn is complete, from the user's audio at 16 kHz. Blocks for about 30 ms."""
+        ...
+
+
+def sounds_complete(text: str | None) -> bool:
+    """The verdict on the text so far; None: the recogniser cannot tell, the pause decides."""
+    if text is None:
         return True
-    return words[-1] not in UNFINISHED
+    if OPEN_END.search(text):
+        return False
+    if CLOSED_END.search(text):
+        return True
+    last = LAST_WORD.search(text.lower())
+    if last is None:
+        return False
+    word = last.group(1).replace("’", "'")
+    words = text.split()
+    if word in ANSWERS and 2 <= len(words) <= 4:
+        return True
+    return word not in CALLS_FOR_MORE

@@ -42,10 +42,6 @@ class Spoken:
     text: str
     origin: tuple[int, ...]
 
-    def source_end(self, last: int) -> int:
-        """Where in the source the first `last` spoken characters end."""
-        return self.origin[min(last, len(self.origin)) - 1] + 1 if last > 0 and self.origin else 0
-
 
 def without_tags(source: str) -> str:
     """The transcript: what was written, without the directions for the voice."""
@@ -57,11 +53,6 @@ def without_tags(source: str) -> str:
             at += 1  # the space that set the tag apart goes with it
     kept.append(source[at:])
     return "".join(kept)
-
-
-def transcript_length(source: str, end: int) -> int:
-    """How long the transcript of `source[:end]` is inside the transcript of the whole."""
-    return len(without_tags(source[:end])) if end else 0
 
 
 def _pieces(source: str, base: int, *, keep_tags: bool) -> Iterator[tuple[str, int]]:

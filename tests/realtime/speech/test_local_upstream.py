@@ -22,7 +22,7 @@ QUESTION = "can you tell me how long the train takes to london"
 
 @pytest.fixture
 async def catalogue():
-    made = SpeechCatalogue({}, sphinx=SphinxSettings(processes=1))
+    made = SpeechCatalogue(dict, sphinx=SphinxSettings(processes=1))
     yield made
     await made.aclose()
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.stages.chunker import Chunk
 from realtime.stages.speakable import speakable, without_tags
 
 TABLE = [
@@ -36,16 +35,6 @@ def test_tags_reach_a_voice_that_understands_them_and_never_a_transcript():
     assert speakable(source, keep_tags=True).text.startswith('[say warmly] Hi <break time="1s"/> there.')
     assert without_tags(source) == "Hi there. See [1] and [this](http://a.b)."
     assert speakable("[laugh]", keep_tags=True).text == ""
-
-
-def test_a_spoken_prefix_maps_to_the_written_one_with_its_closing_marks():
-    chunk = Chunk("[happy] **Very** good, 🎉 [my friend](http://x.y).", 0)
-    spoken = chunk.spoken()
-    assert spoken.text == "Very good, my friend."
-    assert chunk.text_of(spoken, 4) == "**Very**"
-    assert chunk.text_of(spoken, 10) == "**Very** good,"
-    assert chunk.text_of(spoken, len(spoken.text)) == chunk.text
-    assert chunk.text_of(spoken, 0) == ""
 
 
 @settings(max_examples=150, deadline=None)

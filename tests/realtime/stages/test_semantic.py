@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime.stages import smart_turn
-from realtime.stages.endpointing import text_is_complete
+from realtime.stages.semantic import sounds_complete
 from realtime.stages.smart_turn import SmartTurn, SmartTurnUnavailable, features
 
 
@@ -30,7 +30,7 @@ from realtime.stages.smart_turn import SmartTurn, SmartTurnUnavailable, features
     ],
 )
 def test_the_table(text, complete):
-    assert text_is_complete(text) is complete
+    assert sounds_complete(text) is complete
 
 
 def test_features_have_the_models_shape_and_range():
