@@ -11,10 +11,29 @@ from collections.abc import Sequence
 from .faults import FAULTS
 from .server import ScriptedServer
 
+_PAGE = """# The scripted upstream
+
+Made from the code by `python -m router.upstreams.scripted --markdown > docs/scripted.md`.
+
+A provider that fails on demand, for tests, benchmarks and demonstrations. It answers with sixty words, each a delta of
+its own; the model's name chooses the fault. `python -m router.upstreams.scripted --port 9001` serves it over HTTP
+(provider `{kind: openai, base_url: "http://127.0.0.1:9001/v1", api_key: x, allow_private: true}`); `kind: scripted` and
+`ScriptedUpstream` play the same scripts inside the process.
+
+`N` stands for a number: `cut-40`, `502-once`, `429-retry-after-2`. Anything after an `@` only makes the name distinct:
+`cut-40@east`. `--gap-s` sets the pause between deltas, `--time-scale` multiplies every pause.
+
+`GET /log` shows what it saw, one entry a call: `time`, `model`, `fault`, `status`, `completed`, `client_gone`, `ended`;
+`DELETE /log` clears it. With `--keep-bodies` the entries carry headers and bodies too.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted, or print the table of faults."""
     options = _parser().parse_args(arguments)
+    if options.markdown:
+        print(reference(), end="")  # noqa: T201  it is what was asked for
+        return
     if options.list:
         for name, fault in FAULTS.items():
             print(f"{name:24} {fault.about}")  # noqa: T201  it is what was asked for
@@ -25,10 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
 
 
+def reference() -> str:
+    """The page about the scripted upstream, with the table of faults."""
+    rows = "\n".join(f"| `{name}` | {fault.about} |" for name, fault in FAULTS.items())
+    return f"{_PAGE}\n| model | what happens |\n|---|---|\n{rows}\n"
+
+
 def _parser() -> argparse.ArgumentParser:
     environment = os.environ.get
     parser = argparse.ArgumentParser(prog="python -m router.upstreams.scripted", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the faults and end")
+    parser.add_argument("--markdown", action="store_true", help="print docs/scripted.md and end")
     parser.add_argument("--host", default=environment("RR_SCRIPTED_HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(environment("RR_SCRIPTED_PORT", "9001")))
     parser.add_argument("--gap-s", type=float, default=float(environment("RR_SCRIPTED_GAP_S", "0")),

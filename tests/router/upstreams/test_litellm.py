@@ -4,6 +4,7 @@ import json
 import pytest
 
 from policies import Outcome, Target, Timeouts
+from router import Router
 from router.upstreams.base import Call, UpstreamFault
 from router.upstreams.litellm import LitellmUpstream
 from tests.router.upstreams.anthropic_server import TEXT, AnthropicServer
@@ -176,3 +177,28 @@ async def test_a_private_address_needs_permission_and_options_cannot_route():
         await upstream.start()
     with pytest.raises(ValueError, match="'model_list' cannot be set here"):
         LitellmUpstream("anthropic", options={"model_list": []})
+
+
+async def test_the_full_path_from_router_file_to_anthropics_wire_and_back(server, tmp_path):
+    (tmp_path / "routers").mkdir()
+    (tmp_path / "routers" / "r.yaml").write_text(
+        "router: r\ndefault:\n  id: d\n  variants:\n"
+        "    - {id: v, weight: 100, model: anthropic/529, fallbacks: [anthropic/claude], parameters: {max_tokens: 9}}\n"
+    )
+    (tmp_path / "server.yaml").write_text(
+        "version: 1\nrecords: {url: null}\nrouters: [routers]\nproviders:\n"
+        f"  anthropic: {{kind: litellm, api_key: k, base_url: '{server.base_url}', allow_private: true}}\n"
+    )
+    router = Router.from_file(tmp_path / "server.yaml")
+    document = {"model": "router/r", "messages": [{"role": "user", "content": "hello"}]}
+    answer = (await router.complete(document)).document
+    assert answer["choices"][0]["message"]["content"] == TEXT
+    assert [one["outcome"] for one in answer["metadata"]["attempts"]] == ["overloaded", "success"]
+    assert [sent["model"] for sent in server.requests] == ["529", "claude"]
+    assert server.requests[1]["max_tokens"] == 9
+    stream = await router.stream(document)
+    chunks = [chunk async for chunk in stream.chunks()]
+    assert deltas(chunks) == TEXT
+    assert [one.target.name for one in stream.record.attempts] == ["anthropic/529", "anthropic/claude"]
+    assert stream.record.usage["completion_tokens"] == 6
+    await router.aclose()

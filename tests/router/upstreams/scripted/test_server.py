@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -164,6 +165,11 @@ async def test_bytes_that_are_no_http_are_dropped(server):
 def test_the_table_is_printed(capsys):
     main(["--list"])
     assert len(capsys.readouterr().out.splitlines()) == len(FAULTS)
+
+
+def test_the_page_about_it_is_current(capsys):
+    main(["--markdown"])
+    assert capsys.readouterr().out == Path("docs/scripted.md").read_text(encoding="utf-8")
 
 
 def test_it_runs_as_a_program():
