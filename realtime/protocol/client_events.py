@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .items import InputItem, Item
-from .settings import Modality, Patch
+from .settings import Patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +95,6 @@ class ResponseOptions:
     input: tuple[InputItem, ...] | None = None
     metadata: Mapping[str, str] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
-
-    def modalities(self, default: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        """The modalities of this response."""
-        chosen: tuple[Modality, ...] = self.overrides.get("modalities", default)
-        return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,8 +81,8 @@ class Desk:
             return
         if replies.main is None and not replies.floor.hears:
             replies.begin(ResponseOptions(), joinable=True)
-        else:
-            replies.owes_reply = replies.main is not None
+        elif replies.main is not None:
+            replies.owe(ResponseOptions(), joinable=True)
 
     def retrieve(self, event: RetrieveItem) -> None:
         """Show an item."""

@@ -16,7 +16,8 @@ class ReplyRequest:
     """All one reply is made from, a snapshot.
 
     `items` is the model's context, oldest first: what the user heard stands for what was said, items without words are
-    left out. `user_id`, `facts` and `voice_profile` are for routing. `modalities` with "audio" means: speak it.
+    left out, each tool call is followed by its output. `user_id`, `facts` and `voice_profile` are for routing.
+    `modalities` with "audio" means: speak it.
     """
 
     model: str

@@ -71,17 +71,21 @@ def fit(
     while first < len(items) - 1 and total > goal:
         total -= sizes[first]
         first += 1
-    return without_orphans(items[first:])
+    return paired(items[first:])
 
 
-def without_orphans(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Tool outputs only after their call, for models that refuse anything else."""
-    calls: set[str] = set()
+def paired(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Each tool call followed by its output; calls without an output yet, and outputs without a call, are left out.
+
+    Models refuse anything else, and a conversation may well have it: the user spoke before the tool had answered.
+    """
+    outputs = {item.call_id: item for item in reversed(items) if isinstance(item, FunctionOutput)}
     kept: list[Item] = []
     for item in items:
         if isinstance(item, FunctionCall):
-            calls.add(item.call_id)
-        if not isinstance(item, FunctionOutput) or item.call_id in calls:
+            output = outputs.pop(item.call_id, None)
+            kept += [] if output is None else [item, output]
+        elif not isinstance(item, FunctionOutput):
             kept.append(item)
     return tuple(kept)
 

@@ -6,6 +6,7 @@ Everything that begins, interrupts or ends a response goes through here, and thr
 from dataclasses import replace
 
 from .alarms import Alarm, Alarms
+from .broken import BrokenInvariantError
 from .client_events import CancelResponse, CreateResponse, Fault, ResponseOptions
 from .effects import CancelReply, DropAudio, StartReply, TranscribeItem
 from .items import Item, ItemReference
@@ -29,7 +30,8 @@ class Replies:
         self.floor = TurnState.IDLE
         self.main: Response | None = None
         self.side: dict[str, Response] = {}
-        self.owes_reply = False  # all tool outputs are there, but a response is still going on
+        self.owed: ResponseOptions | None = None  # asked for, or due, as soon as the present response is done
+        self._joinable = False  # what is owed was not asked for by the client
 
     # --- the floor ----------------------------------------------------------------------------------------------
 
@@ -49,7 +51,7 @@ class Replies:
 
     def _require_main(self) -> Response:
         if self.main is None:
-            raise AssertionError("the table starts replies only for a response that is there")
+            raise BrokenInvariantError("the table acts on the conversation's response, and there is none")
         return self.main
 
     def _arm_idle(self) -> None:
@@ -70,8 +72,14 @@ class Replies:
             return
         if self.main is not None and self.main.joinable:
             self.main.joinable = False
-            return
-        self.begin(asked.options)
+        elif self.main is not None and self.main.tools_answered and (self.owed is None or self._joinable):
+            self.owe(asked.options, joinable=False)
+        else:
+            self.begin(asked.options)
+
+    def owe(self, options: ResponseOptions, *, joinable: bool) -> None:
+        """Reply as soon as the present response is done: its tools are answered, only its sound is still coming."""
+        self.owed, self._joinable = options, joinable
 
     def begin(self, options: ResponseOptions, *, automatic: bool = False, joinable: bool = False) -> None:
         """Begin a response in the conversation, or say why not."""
@@ -90,7 +98,7 @@ class Replies:
         response.automatic, response.joinable = automatic, joinable
         self.main = response
         self._prepare(response, inputs)
-        self.owes_reply = False
+        self.owed = None
         self.fire(Signal.RESPONSE_WAITS if response.awaits else Signal.RESPONSE_STARTS)
 
     def _begin_beside(self, options: ResponseOptions) -> None:
@@ -226,7 +234,7 @@ class Replies:
 
     def end_all(self, fault: Fault) -> None:
         """The session ends."""
-        self.owes_reply = False
+        self.owed = None
         for response in self._all():
             self._end(response, "failed", fault=fault)
 
@@ -239,8 +247,7 @@ class Replies:
     ) -> None:
         if response is self.main:
             self._end_main(status, reason, fault)
-            if self.floor.responds:
-                self.fire(Signal.RESPONSE_ENDS)
+            self.fire(Signal.RESPONSE_ENDS)
             self._settle()
         else:
             del self.side[response.id]
@@ -248,8 +255,8 @@ class Replies:
 
     def _settle(self) -> None:
         """After a response: answer the tool outputs that came meanwhile, if nobody speaks."""
-        if self.owes_reply and self.floor is TurnState.IDLE:
-            self.begin(ResponseOptions(), joinable=True)
+        if self.owed is not None and self.floor is TurnState.IDLE:
+            self.begin(self.owed, joinable=self._joinable)
 
     def _end_main(self, status: ResponseStatus, reason: EndReason | None = None, fault: Fault | None = None) -> None:
         response = self._require_main()

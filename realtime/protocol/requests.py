@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .conversation import Conversation, Entry
 from .effects import ReplyRequest
-from .history import fit, readable, routing_facts, transcribed, without_orphans
+from .history import fit, paired, readable, routing_facts, transcribed
 from .items import AudioPart, Item, Message
 from .rules import SessionRules
 from .settings import Retention, SessionSettings
@@ -17,7 +17,7 @@ def context(
     visible = [readable(entry) for entry in conversation if not entry.forgotten]
     items = [item for item in visible if item is not None]
     kept = fit([*items, *extra], settings.truncation, rules.context_limit_tokens - limit_for(settings))
-    return None if kept is None else without_orphans(kept)
+    return None if kept is None else paired(kept)
 
 
 def limit_for(settings: SessionSettings) -> int:
@@ -94,4 +94,4 @@ def own_context(inputs: tuple[Item, ...], conversation: Conversation) -> tuple[I
     seen = [
         readable(Entry(item, heard=entry.heard if entry else None)) for item, entry in zip(inputs, entries, strict=True)
     ]
-    return without_orphans([item for item in seen if item is not None])
+    return paired([item for item in seen if item is not None])

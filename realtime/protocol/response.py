@@ -99,6 +99,12 @@ class Response:
         """The item that is being said, while it is."""
         return self._words.place.item_id if self._words else None
 
+    @property
+    def tools_answered(self) -> bool:
+        """The response called tools, and the client has given all of their outputs."""
+        calls = [item.call_id for item in self._output if isinstance(item, FunctionCall)]
+        return bool(calls) and not self._state.conversation.owes_answers(calls[0])
+
     def holds(self, item_id: str) -> bool:
         """Whether this item is an open one of this response."""
         places = [call.place for call in self._calls.values()]

@@ -92,7 +92,8 @@ class Utterances:
         going_on, self._open = self._open, None
         item_id = going_on.item_id if going_on else state.fresh_item_id()
         self._partials[item_id] = going_on.partial if going_on else ""
-        self._commit(item_id, state.buffer.position_ms)
+        start_ms = going_on.start_ms if going_on else state.buffer.start_ms
+        self._commit(item_id, start_ms, state.buffer.position_ms)
         if going_on is None:
             return
         if state.settings.turn_detection is None:
@@ -136,13 +137,13 @@ class Utterances:
         state, detection = self._state, self._state.settings.turn_detection
         if self._open is None or detection is None:
             return
-        item_id = self._open.item_id
+        item_id, start_ms = self._open.item_id, self._open.start_ms
         self._partials[item_id] = self._open.partial
         self._open = None
         end_ms = max(event.audio_ms, state.buffer.start_ms)
         state.say(SpeechEnded(item_id, int(end_ms)))
         self._replies.fire(Signal.SPEECH_ENDS)
-        self._commit(item_id, end_ms)
+        self._commit(item_id, start_ms, max(end_ms, start_ms))
         self._answer()
 
     def _answer(self) -> None:
@@ -164,12 +165,11 @@ class Utterances:
         self._add(item_id, AudioPart("", end_ms - start_ms), awaited=False)
         self._replies.begin(ResponseOptions())
 
-    def _commit(self, item_id: str, end_ms: float) -> None:
+    def _commit(self, item_id: str, start_ms: float, end_ms: float) -> None:
         state = self._state
-        start_ms = state.buffer.start_ms
         taken_ms = state.buffer.take(end_ms)
         state.say(CommitUtterance(item_id, start_ms, taken_ms))
-        self._add(item_id, AudioPart(None, taken_ms - start_ms), awaited=True)
+        self._add(item_id, AudioPart(None, max(taken_ms - start_ms, 0.0)), awaited=True)
 
     def _add(self, item_id: str, part: AudioPart, *, awaited: bool) -> None:
         state = self._state

@@ -7,7 +7,7 @@ import pytest
 from realtime import protocol as p
 from realtime.protocol.audio_buffer import AudioBuffer
 from realtime.protocol.conversation import Conversation, Entry
-from realtime.protocol.history import fit, readable, routing_facts, tokens, without_orphans
+from realtime.protocol.history import fit, paired, readable, routing_facts, tokens
 from realtime.protocol.listener import silenced
 from realtime.protocol.requests import own_context, recorded
 from realtime.protocol.settings import deep_merge
@@ -76,8 +76,11 @@ def test_history_forgets_the_oldest_first_and_never_the_newest():
 
 def test_a_tool_output_goes_with_its_call():
     call, output = p.FunctionCall("1", "c", "look", "{}"), p.FunctionOutput("2", "c", "blue")
-    assert without_orphans([output, call]) == (call,)
-    assert without_orphans([call, output]) == (call, output)
+    late = [call, user("3", "hello?"), output]
+    assert paired(late) == (call, output, late[1])
+    assert paired([output, user("3", "hi")]) == (user("3", "hi"),)
+    assert paired([call, user("3", "hi")]) == (user("3", "hi"),)
+    assert paired([output, call]) == (call, output)
     assert [tokens(one) for one in (call, output, p.McpItem("3", "mcp_call"))] == [5, 5, 0]
     assert tokens(p.Message("1", "user", (p.ImagePart("data:"),))) == 804
 

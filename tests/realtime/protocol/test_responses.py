@@ -3,6 +3,7 @@
 import pytest
 
 from realtime import protocol as p
+from realtime.protocol.turns import Signal
 
 from .scene import SECOND_PCM, Scene, one, wire
 from .test_items import create, refusal, said
@@ -155,6 +156,57 @@ def test_outputs_that_come_while_the_voice_goes_on_are_answered_after_it():
     create(scene, p.FunctionOutput("", "c1", "blue"))
     out = scene.give(p.SpeakingFinished(response_id=response_id))
     assert wire(out)[-2:] == ["ResponseDone", "ResponseStarted"]
+
+
+def test_an_answer_asked_for_while_only_the_voice_goes_on_is_given_after_it():
+    scene = Scene()
+    response_id = begin(scene)
+    scene.give(p.TextDelta(response_id=response_id, text="Wait."))
+    call_tool(scene, response_id, "c1")
+    scene.give(p.ToolCallFinished(response_id=response_id, call_id="c1"))
+    assert refusal(scene.give(p.CreateResponse()))[0] == "conversation_already_has_active_response"
+    create(scene, p.FunctionOutput("", "c1", "blue"))
+    options = p.ResponseOptions(metadata={"client_event_id": "x"})
+    assert scene.give(p.CreateResponse(options=options)) == ()
+    assert refusal(scene.give(p.CreateResponse()))[0] == "conversation_already_has_active_response"
+    out = finish(scene, response_id)
+    assert one(out, "ResponseStarted").response.metadata == {"client_event_id": "x"}
+    assert [type(item).__name__ for item in one(out, "StartReply").request.items] == [
+        "Message",
+        "FunctionCall",
+        "FunctionOutput",
+    ]
+
+
+def test_an_answer_that_is_owed_gives_way_to_the_users_next_turn():
+    scene = Scene(provider={"auto_tool_response": True})
+    scene.speech()
+    response_id = scene.started.response_id
+    scene.give(p.TextDelta(response_id=response_id, text="Wait."))
+    call_tool(scene, response_id, "c1")
+    create(scene, p.FunctionOutput("", "c1", "blue"))
+    out = scene.speech(words="never mind")
+    assert [name for name in wire(out) if name.startswith("Response")] == ["ResponseDone", "ResponseStarted"]
+    finish(scene, scene.started.response_id)
+    assert scene.machine.floor is p.TurnState.IDLE
+
+
+def test_a_tool_output_while_the_user_speaks_waits_for_the_turn():
+    scene = Scene(provider={"auto_tool_response": True})
+    response_id = begin(scene)
+    call_tool(scene, response_id, "c1")
+    finish(scene, response_id)
+    scene.give(p.SpeechStarted(audio_ms=0))
+    assert wire(create(scene, p.FunctionOutput("", "c1", "blue"))) == ["ItemAdded", "ItemDone"]
+
+
+def test_our_own_broken_promises_are_loud():
+    with pytest.raises(p.BrokenInvariantError, match="cannot happen"):
+        Scene().machine._replies.fire(Signal.WORDS_ARRIVE)
+    replies = Scene().machine._replies
+    replies.floor = p.TurnState.WAITING
+    with pytest.raises(p.BrokenInvariantError, match="there is none"):
+        replies.fire(Signal.WORDS_ARRIVE)
 
 
 def test_a_reply_cut_by_its_limit_is_incomplete():

@@ -29,7 +29,7 @@ def test_started_stopped_committed_and_item_share_one_id_and_count_audio():
     assert (begun.audio_start_ms, ended.audio_end_ms) == (2000, 3300)
     ids = {begun.item_id, ended.item_id, one(stopped, "InputCommitted").item_id, one(stopped, "ItemAdded").item.id}
     assert ids == {"item_1"}
-    assert one(stopped, "CommitUtterance") == p.CommitUtterance("item_1", 0, 3300)
+    assert one(stopped, "CommitUtterance") == p.CommitUtterance("item_1", 2000, 3300)
     assert scene.give(p.SpeechStopped(audio_ms=4000)) == ()
 
 
