@@ -21,6 +21,7 @@ from .transcribing import Transcribing
 
 log = logging.getLogger("realtime.session")
 Post = Callable[[p.Event], None]
+TURN_MODEL_MS = 8_000  # of audio that a turn model listens to
 
 
 class Pipeline:
@@ -125,11 +126,13 @@ class Pipeline:
                 self._group.create_task(self._judge())
 
     async def _judge(self) -> None:
-        """`semantic_vad`: ask whether the turn sounds complete, by its words so far."""
-        utterance = self._utterance
-        transcript = await utterance[1].peek() if utterance is not None else None
+        """`semantic_vad`: ask whether the turn sounds complete, by its sound or by its words so far."""
+        utterance, studio = self._utterance, self._studio
+        by_words = utterance is not None and studio.turn_model is None
+        transcript = await utterance[1].peek() if utterance is not None and by_words else None
+        complete = await studio.complete(transcript, self.ear.between(self.ear.position_ms - TURN_MODEL_MS))
         if utterance is self._utterance:
-            self.ear.judge(complete=self._studio.complete(transcript.text if transcript else ""))
+            self.ear.judge(complete=complete)
 
     def _wishes(self) -> dict[str, Any]:
         settings = self._settings

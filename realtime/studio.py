@@ -12,8 +12,8 @@ from router.config.models import Realtime
 from router.router import Router
 
 from .audio.resample import resample
-from .stages.base import HEARING_RATE, Speaker, Transcriber
-from .stages.semantic import sounds_complete
+from .stages.base import HEARING_RATE, Speaker, Transcriber, Transcript
+from .stages.semantic import TurnModel, sounds_complete
 from .stages.vad import VadBatcher
 
 
@@ -62,6 +62,7 @@ class Studio:
     wall: Callable[[], float] = time.time
     suggest_after_ms: int | None = 200  # a pause this long starts speculation; None: never
     start_frames: int = 3
+    turn_model: TurnModel | None = None
     lead_ms: float = 30_000.0  # how far audio may run ahead of what the client can have played
 
     def clock_ms(self) -> float:
@@ -83,10 +84,11 @@ class Studio:
             return provider
         return own if provider == target.provider else name
 
-    @staticmethod
-    def complete(text: str) -> bool:
-        """Whether words sound like a finished turn, for `semantic_vad` without an acoustic turn model."""
-        return sounds_complete(text)
+    async def complete(self, transcript: Transcript | None, audio: bytes) -> bool:
+        """Whether a turn is finished: by its sound (16 kHz s16le) where there is a turn model, else by its words."""
+        if self.turn_model is not None:
+            return await self.turn_model.complete(np.frombuffer(audio, dtype="<i2"))
+        return sounds_complete(transcript.text if transcript is not None else None)
 
     @staticmethod
     def to_hearing_rate(audio: bytes, rate: int = 24_000) -> bytes:

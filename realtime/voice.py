@@ -4,7 +4,9 @@ numpy, the speech detector's weights and the speech workers cost memory; none of
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.config import Realtime
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .speech.catalogue import SpeechCatalogue
     from .studio import TurnObserver
 
+log = logging.getLogger("realtime")
 UNAVAILABLE = 503
 
 
@@ -52,7 +55,7 @@ class VoiceDoor:
         """Build the voice floor, once. The imports happen in a thread: other calls go on."""
         async with self._opening:
             if self._floor is None:
-                build = await asyncio.to_thread(_floor_builder)
+                build = await asyncio.to_thread(_floor_builder, self._settings().turn_model)
                 self._floor = build(self._router, await self.speech(), self._settings(), self._authenticator())
                 if self._observer is not None:
                     self._floor.studio.observers.append(self._observer)
@@ -98,10 +101,20 @@ def _catalogue() -> "type[SpeechCatalogue]":
     return SpeechCatalogue
 
 
-def _floor_builder() -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
+def _floor_builder(
+    turn_model_path: str | None,
+) -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
     from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
 
     model = shared_silero()
+    turn_model = None
+    if turn_model_path is not None:
+        from .stages.smart_turn import SmartTurn, SmartTurnUnavailable  # noqa: PLC0415  optional
+
+        try:
+            turn_model = SmartTurn(Path(turn_model_path))
+        except SmartTurnUnavailable as error:
+            log.error("turn model unavailable, turns are judged by their words: %s", error)  # noqa: TRY400  no bug
 
     def build(
         router: Router, speech: "SpeechCatalogue", settings: Realtime, authenticator: Authenticator
@@ -111,7 +124,7 @@ def _floor_builder() -> "Callable[[Router, SpeechCatalogue, Realtime, Authentica
         from .studio import Studio  # noqa: PLC0415  the same
 
         batcher = VadBatcher(model, asyncio.get_running_loop().call_soon)
-        studio = Studio(router, settings, batcher, speech)
+        studio = Studio(router, settings, batcher, speech, turn_model=turn_model)
         return VoiceEndpoints(studio, authenticator)
 
     return build

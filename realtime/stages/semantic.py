@@ -37,8 +37,8 @@ ANSWERS = frozenset({"did", "do", "can", "will", "have", "am", "was", "would"}) 
 class TurnModel(Protocol):
     """Judges a turn by its sound."""
 
-    def complete(self, samples: npt.NDArray[np.int16]) -> float:
-        """Probability that the turn is complete, from the user's audio at 16 kHz. Blocks for about 30 ms."""
+    async def complete(self, samples: npt.NDArray[np.int16]) -> bool:
+        """Whether the turn is complete, from the user's audio at 16 kHz."""
         ...
 
 

@@ -157,6 +157,9 @@ class Realtime(Model):
     transcription: Transcription = Transcription()
     speech: Speech = Speech()
     turn_detection: TurnDetection = TurnDetection()
+    turn_model: str | None = Field(
+        default=None, description="Path of smart-turn-v3.2-cpu.onnx: semantic_vad judges by sound (needs onnxruntime)"
+    )
     limits: SessionLimits = SessionLimits()
     voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")
 

@@ -1,11 +1,16 @@
 """Whether a turn is complete: the table of the text method, and the sound model's features and refusals."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from realtime.stages import smart_turn
+from realtime.stages.base import Transcript
 from realtime.stages.semantic import sounds_complete
 from realtime.stages.smart_turn import SmartTurn, SmartTurnUnavailable, features
+from realtime.studio import Studio
+from router.config import Realtime
 
 
 @pytest.mark.parametrize(
@@ -61,3 +66,47 @@ def test_a_missing_runtime_or_model_is_told(tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_bytes(b"other")
     with pytest.raises(SmartTurnUnavailable, match="SHA-256"):
         SmartTurn(tmp_path / "model.onnx")
+
+
+class ByEar:
+    """A turn model that decides by the length of what it hears."""
+
+    async def complete(self, samples):
+        return len(samples) > 1000
+
+
+async def test_a_turn_model_decides_by_sound_and_words_decide_without_one():
+    studio = Studio(router=None, settings=Realtime(), batcher=None, speech=None)
+    assert await studio.complete(Transcript("what time is it"), b"")
+    assert not await studio.complete(Transcript("turn on the"), bytes(4000))
+    assert await studio.complete(None, b"")
+    studio.turn_model = ByEar()
+    assert await studio.complete(Transcript("turn on the"), bytes(4000))
+    assert not await studio.complete(Transcript("what time is it"), bytes(1000))
+
+
+class Runtime:
+    """Stands for the inference runtime: remembers what it was given."""
+
+    class SessionOptions:
+        def add_session_config_entry(self, key, value):
+            self.spinning = (key, value)
+
+    class InferenceSession:
+        def __init__(self, model, options, providers):
+            self.options = options
+
+        def run(self, outputs, inputs):
+            return [np.array([[0.5 + inputs["input_features"].std() / 10]])]
+
+
+async def test_the_sound_model_runs_on_one_thread_and_above_a_half_is_complete(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    monkeypatch.setattr(smart_turn, "SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(smart_turn.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(smart_turn.importlib, "import_module", lambda name: Runtime)
+    model = SmartTurn(path)
+    noise = np.random.default_rng(2).integers(-9000, 9000, 40_000).astype(np.int16)
+    assert await model.complete(noise)
+    assert model._session.options.intra_op_num_threads == 1
