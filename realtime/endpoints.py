@@ -152,6 +152,7 @@ class VoiceEndpoints:
         return p.SessionRules(
             locks_model=False,
             locks_voice=not inworld,
+            early_partials=inworld,
             auto_tool_response=inworld,
             tells_suggestions=inworld,
             session_limit_ms=limits.session_minutes * 60_000,

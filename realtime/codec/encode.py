@@ -78,7 +78,7 @@ class Encoder:
 
     def encode(self, event: ServerEvent) -> bytes | None:
         """One text frame, or None when the dialect has no such event."""
-        if type(event) is AudioSpoken and not event.words:
+        if type(event) is AudioSpoken and not (event.words and self._inworld):
             return self._audio(event)
         wire = self._writers[type(event)](event)
         if wire is None:
@@ -291,10 +291,8 @@ class Encoder:
             "wordEndTimeSeconds": ends,
         }
         delta = base64.b64encode(event.audio).decode("ascii")
-        wire = _placed(f"response.{self._output}audio.delta", event.place, delta=delta)
-        if self._inworld:
-            wire["providerData"] = {"timestampInfo": {"wordAlignment": alignment}}
-        return wire
+        told = {"timestampInfo": {"wordAlignment": alignment}}
+        return _placed("response.output_audio.delta", event.place, delta=delta, providerData=told)
 
     def _arguments_done(self, event: ArgumentsDone) -> Wire:
         named = {} if self._beta else {"name": event.name}

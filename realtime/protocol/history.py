@@ -75,19 +75,28 @@ def fit(
 
 
 def paired(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Each tool call followed by its output; calls without an output yet, and outputs without a call, are left out.
+    """Tool calls followed by their outputs; calls without an output yet, and outputs without a call, are left out.
 
     Models refuse anything else, and a conversation may well have it: the user spoke before the tool had answered.
+    Calls that stand together stay together, for models that call several tools in one go.
     """
-    outputs = {item.call_id: item for item in reversed(items) if isinstance(item, FunctionOutput)}
+    outputs: dict[str, list[FunctionOutput]] = {}
+    for item in items:
+        if isinstance(item, FunctionOutput):
+            outputs.setdefault(item.call_id, []).append(item)
     kept: list[Item] = []
+    answers: list[Item] = []  # of the calls just kept
     for item in items:
         if isinstance(item, FunctionCall):
-            output = outputs.pop(item.call_id, None)
-            kept += [] if output is None else [item, output]
-        elif not isinstance(item, FunctionOutput):
+            if outputs.get(item.call_id):
+                kept.append(item)
+                answers.append(outputs[item.call_id].pop(0))
+            continue
+        kept += answers
+        answers = []
+        if not isinstance(item, FunctionOutput):
             kept.append(item)
-    return tuple(kept)
+    return (*kept, *answers)
 
 
 def transcribed(message: Message, text: str) -> Message:

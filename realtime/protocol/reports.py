@@ -69,7 +69,7 @@ class Reports:
         """Where a word ends."""
         response = self._speaking(event.response_id)
         if response is not None:
-            response.ensure_playback().add_word(event.text, event.end_ms)
+            response.time_word(event.text, event.end_ms)
 
     def call(self, event: ToolCallStarted) -> None:
         """A tool call begins."""

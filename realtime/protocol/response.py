@@ -82,6 +82,7 @@ class Response:
         self._output: list[Item] = []
         self._words: _Words | None = None
         self._calls: dict[str, _Call] = {}
+        self._fresh_words: list[tuple[str, float]] = []
 
     # --- what is shown ------------------------------------------------------------------------------------------
 
@@ -150,7 +151,15 @@ class Response:
         state.plays_until_ms = playback.ends_at_ms
         state.has_spoken = True
         place = words.place if len(self.settings.modalities) == 1 else replace(words.place, content_index=1)
-        self._state.say(AudioSpoken(place, audio))
+        said, self._fresh_words = tuple(self._fresh_words), []
+        self._state.say(AudioSpoken(place, audio, said))
+
+    def time_word(self, text: str, end_ms: float) -> None:
+        """Where a word ends; told with the next sound when the session wants word times."""
+        self.ensure_playback().add_word(text, end_ms)
+        speech = self.settings.provider.get("tts")
+        if isinstance(speech, Mapping) and speech.get("timestamp_type") == "WORD":
+            self._fresh_words.append((text, end_ms))
 
     @property
     def playback(self) -> Playback | None:

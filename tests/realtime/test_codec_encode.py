@@ -105,6 +105,14 @@ def test_attempts_are_text_for_openai_and_a_list_for_inworld():
     assert "usage" not in ga
 
 
+def test_word_times_are_told_in_inworlds_dialect_only():
+    timed = p.AudioSpoken(PLACE, b"\0\0", (("One", 300.0), ("two", 500.0)))
+    alignment = spoken(Dialect.INWORLD, [timed])[0]["providerData"]["timestampInfo"]["wordAlignment"]
+    assert alignment["words"] == ["One", "two"]
+    assert (alignment["wordStartTimeSeconds"], alignment["wordEndTimeSeconds"]) == ([0.0, 0.3], [0.3, 0.5])
+    assert "providerData" not in spoken(Dialect.GA, [timed])[0]
+
+
 def test_spellings_of_the_dialects_differ_where_they_must():
     item = p.ItemAdded(p.Message("item_2", "assistant", (p.AudioPart("hi"),)), None)
     part = {dialect: spoken(dialect, [item])[0]["item"]["content"][0]["type"] for dialect in Dialect}

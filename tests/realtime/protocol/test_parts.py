@@ -76,6 +76,9 @@ def test_history_forgets_the_oldest_first_and_never_the_newest():
 
 def test_a_tool_output_goes_with_its_call():
     call, output = p.FunctionCall("1", "c", "look", "{}"), p.FunctionOutput("2", "c", "blue")
+    second, its_output = p.FunctionCall("4", "d", "look", "{}"), p.FunctionOutput("5", "d", "red")
+    assert paired([call, second, its_output, output]) == (call, second, output, its_output)
+    assert paired([call, output, second, its_output]) == (call, output, second, its_output)
     late = [call, user("3", "hello?"), output]
     assert paired(late) == (call, output, late[1])
     assert paired([output, user("3", "hi")]) == (user("3", "hi"),)

@@ -264,6 +264,15 @@ def test_written_and_spoken_at_once_has_two_parts():
     assert view.output[0].content == (p.TextPart("One"), p.AudioPart("One", 1000))
 
 
+@pytest.mark.parametrize(("provider", "words"), [({"tts": {"timestamp_type": "WORD"}}, (("One", 500.0),)), ({}, ())])
+def test_word_times_go_with_the_sound_where_they_are_wanted(provider, words):
+    scene = Scene(provider=provider)
+    response_id = begin(scene)
+    scene.give(p.WordSpoken(response_id=response_id, text="One", end_ms=500.0))
+    sounds = [scene.give(p.AudioChunk(response_id=response_id, audio=SECOND_PCM))[-1] for _ in range(2)]
+    assert [sound.words for sound in sounds] == [words, ()]
+
+
 def test_a_written_response_has_no_voice():
     scene = Scene(modalities=("text",))
     response_id = begin(scene)
