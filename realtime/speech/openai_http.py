@@ -4,6 +4,7 @@ Hearing: the utterance is kept and uploaded as one WAV at its end (or at a peek,
 one request for each line, its samples passed on as they arrive. Closing cancels by closing the connection.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from router.verdict import failed
 
 MAX_UTTERANCE_BYTES = 10 * 60 * HEARING_RATE * 2  # ten minutes, below OpenAI's 25 MB
 MIN_UTTERANCE_BYTES = HEARING_RATE // 10 * 2  # providers refuse less than 100 ms
+RATE = re.compile(r";\s*rate=(\d{4,6})\b")  # of `audio/pcm;rate=16000`
 MAX_LEAD_MS = 400  # of silence that is cut before the first sound of a line
 
 
@@ -231,6 +233,9 @@ async def _pieces(reply: Reply, rate: int) -> AsyncIterator[SpokenAudio]:
     content_type = reply.headers.get("content-type", "")
     if content_type.startswith(("application/json", "text/")):
         raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"speech came as {content_type.split(';')[0]}, not as audio")
+    told = RATE.search(content_type)
+    if told is not None:
+        rate = int(told[1])
     rest, begun, sounded, lead = b"", False, False, 0
     while chunk := await reply.read():
         whole = rest + chunk

@@ -188,6 +188,10 @@ async def test_failures_of_speaking_are_faults_of_their_class(answer, outcome):
     assert all(reply.closed for reply in server.replies)
 
 
+async def test_a_rate_told_in_the_content_type_is_believed():
+    assert (await spoken(Server(audio(LOUD, content_type="audio/pcm;rate=16000"))))[0].sample_rate == 16_000
+
+
 async def test_a_handful_of_bytes_is_still_sound():
     assert [piece.pcm for piece in await spoken(Server(audio(b"\1\0\2\0\3")))] == [b"\1\0\2\0"]
 
