@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime import protocol as p
 from realtime.protocol.playback import Playback
+
+from .scene import SECOND_PCM, Scene, one
 
 TEXT = "One two, three. Four five!"
 
@@ -123,3 +126,15 @@ def test_what_was_heard_is_a_prefix_and_grows_with_time(texts, heard, timed):
     less, more = (playback.prefix(transcript, ms)[0] for ms in sorted(heard))
     assert transcript.startswith(more)
     assert len(less) <= len(more)
+
+
+def test_the_session_measures_each_segment_as_it_is_told():
+    scene = Scene()
+    scene.give(p.CreateResponse())
+    rid = scene.started.response_id
+    scene.give(p.TextDelta(response_id=rid, text=TEXT))
+    scene.give(p.SegmentStarted(response_id=rid, text="One two, three."))
+    scene.give(p.AudioChunk(response_id=rid, audio=SECOND_PCM * 2))
+    scene.give(p.SegmentFinished(response_id=rid, start_ms=500.0, end_ms=1500.0))
+    scene.wait(1100)
+    assert one(scene.give(p.CancelResponse()), "TruncateHeard").text == "One two,"

@@ -1,5 +1,7 @@
 """Responses: asked for, beside the conversation, with tools, cut short, failed."""
 
+from dataclasses import replace
+
 import pytest
 
 from realtime import protocol as p
@@ -262,6 +264,64 @@ def test_written_and_spoken_at_once_has_two_parts():
     ]
     view = done(finish(scene, response_id))
     assert view.output[0].content == (p.TextPart("One"), p.AudioPart("One", 1000))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        p.TextDelta(response_id="nobody", text="x"),
+        p.AudioChunk(response_id="nobody", audio=b"\0\0"),
+        p.SegmentStarted(response_id="nobody", text="x"),
+        p.SegmentFinished(response_id="nobody"),
+        p.WordSpoken(response_id="nobody", text="x", end_ms=1.0),
+        p.ToolCallStarted(response_id="nobody", call_id="c", name="n"),
+        p.ToolArgumentsDelta(response_id="nobody", call_id="c", text="x"),
+        p.ToolCallFinished(response_id="nobody", call_id="c"),
+        p.ReplyFinished(response_id="nobody"),
+        p.ReplyFailed(response_id="nobody", code="c", message="m"),
+        p.SpeakingFinished(response_id="nobody"),
+        p.PlaybackPosition(response_id="nobody", heard_ms=1.0),
+        p.PlaybackStopped(response_id="nobody"),
+    ],
+    ids=lambda report: type(report).__name__,
+)
+def test_reports_about_what_is_over_change_nothing(report):
+    scene = Scene()
+    response_id = begin(scene)
+    assert scene.give(report) == ()
+    scene.give(p.CancelResponse())
+    assert scene.give(replace(report, response_id=response_id)) == ()
+
+
+def test_the_position_of_a_playing_transport_counts_while_the_reply_goes_on():
+    scene = Scene()
+    response_id = begin(scene)
+    scene.give(p.TextDelta(response_id=response_id, text="One two three four."))
+    scene.give(p.AudioChunk(response_id=response_id, audio=SECOND_PCM))
+    assert scene.give(p.PlaybackPosition(response_id=response_id, heard_ms=0.0)) == ()
+    scene.wait(900)
+    assert one(scene.give(p.CancelResponse()), "TruncateHeard").heard_ms == 0
+
+
+def test_words_wake_only_what_waits_for_them():
+    scene = Scene(turn_detection=None)
+    for _ in range(2):
+        scene.hear(500)
+        scene.give(p.CommitAudio())
+    options = p.ResponseOptions(input=(p.ItemReference("item_1"),))
+    first = one(scene.give(p.CreateResponse(options=options)), "ResponseStarted")
+    options = p.ResponseOptions(in_conversation=False, input=(p.ItemReference("item_2"),))
+    beside = one(scene.give(p.CreateResponse(options=options)), "ResponseStarted").response.id
+    assert one(scene.give(p.TranscriptFinal(item_id="item_2", text="b")), "StartReply").response_id == beside
+    view = done(scene.give(p.TranscriptFailed(item_id="item_1", code="stt_failed", message="no")))
+    assert (view.id, view.status) == (first.response.id, "failed")
+    assert [type(o).__name__ for o in finish(scene, beside)] == ["ResponseDone"]
+    scene.hear(500)
+    scene.give(p.CommitAudio())
+    scene.give(p.CreateResponse(options=options))
+    begin(scene)
+    view = done(scene.give(p.TranscriptFailed(item_id="item_3", code="stt_failed", message="no")))
+    assert view.conversation_id is not None
 
 
 @pytest.mark.parametrize(("provider", "words"), [({"tts": {"timestamp_type": "WORD"}}, (("One", 500.0),)), ({}, ())])

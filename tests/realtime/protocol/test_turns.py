@@ -1,6 +1,8 @@
 """The table of turns is the law, and the diagram is drawn from it."""
 
+import re
 import runpy
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,15 @@ def test_the_diagram_has_one_line_for_each_row_and_no_other(capsys):
         assert all(act.value in line for act in transition.acts)
     runpy.run_module("realtime.protocol.turns", run_name="__main__")
     assert capsys.readouterr().out == mermaid()
+
+
+def test_the_diagrams_in_the_documents_are_those_of_the_table():
+    root = Path(__file__).parents[3]
+    documents = [root / "docs" / "voice-turns.md", root / "README.md"]
+    texts = "\n".join(document.read_text(encoding="utf-8") for document in documents)
+    drawn = re.findall(r"```mermaid\n(stateDiagram-v2\n.*?)```", texts, flags=re.DOTALL)
+    assert drawn
+    assert set(drawn) == {mermaid()}
 
 
 @pytest.mark.parametrize("state", list(TurnState))
