@@ -202,7 +202,7 @@ def key_of(key: Key) -> ProxyKey:
         secret=key.secret.get_secret_value(),
         routers=key.routers,
         write=key.write,
-        allowance=Allowance(rpm=key.rpm, tpm=key.tpm),
+        allowance=Allowance(key.rpm, key.tpm, key.concurrent, key.budget_usd_per_day),
         concurrent_sessions=key.concurrent_sessions,
         packets_per_second=key.packets_per_second,
     )

@@ -46,6 +46,13 @@ class Key(Model):
     write: bool = Field(default=False, description="May change routers over /router/v1/routers")
     rpm: Count | None = None
     tpm: Count | None = None
+    concurrent: Count | None = Field(default=None, description="Requests at once")
+    budget_usd_per_day: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="List price of what may be spent from midnight to midnight UTC",
+    )
     concurrent_sessions: Count = 20
     packets_per_second: Count = 1000
 
@@ -86,6 +93,7 @@ class Timeouts(Model):
     first_token_s: Seconds | None = None
     idle_s: Seconds | None = None
     total_s: Seconds | None = None
+    answer_s: Seconds | None = Field(default=None, description="First byte of an answer that is not streamed")
 
 
 class Attempts(Model):
@@ -93,6 +101,16 @@ class Attempts(Model):
 
     max: int | None = Field(default=None, ge=1, le=20)
     retry_budget: Fraction | None = None
+    retry_same: int | None = Field(
+        default=None, ge=0, le=5, description="Repeat a 5xx on the same target so often before the next one; default 0"
+    )
+    wait_for_retry_after_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=120,
+        allow_inf_nan=False,
+        description="Wait so long for a target that said Retry-After, rather than go to the next; default 0",
+    )
 
 
 class Cooldown(Model):

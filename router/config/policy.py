@@ -49,10 +49,15 @@ def limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> L
     if router is not None and router.attempts is not None:
         tries.insert(0, router.attempts)
     base = Limits()
+    said: dict[str, Any] = {}
+    for one in tries:
+        said = {**one.model_dump(exclude_none=True), **said}
     return Limits(
         timeouts=_timed(timeouts, own) if own is not None else timeouts,
-        max_attempts=next((one.max for one in tries if one.max is not None), base.max_attempts),
-        retry_budget=next((one.retry_budget for one in tries if one.retry_budget is not None), base.retry_budget),
+        max_attempts=said.get("max", base.max_attempts),
+        retry_budget=said.get("retry_budget", base.retry_budget),
+        retry_same=said.get("retry_same", base.retry_same),
+        wait_for_retry_after_s=said.get("wait_for_retry_after_s", base.wait_for_retry_after_s),
         on_interrupt=(router.on_interrupt if router is not None else None) or defaults.on_interrupt,
     )
 

@@ -46,7 +46,7 @@ def access_of(auth: Auth) -> Access:
             key.secret.get_secret_value(),
             routers=key.routers,
             write=key.write,
-            allowance=Allowance(rpm=key.rpm, tpm=key.tpm),
+            allowance=Allowance(key.rpm, key.tpm, key.concurrent, key.budget_usd_per_day),
             concurrent_sessions=key.concurrent_sessions,
             packets_per_second=key.packets_per_second,
         )
@@ -103,7 +103,7 @@ def create_app(
     site = Site(
         router=router,
         authenticator=authenticator_of(access, wall, SecretStore(wall)),
-        limiter=limiter or LocalLimiter(clock),
+        limiter=limiter or LocalLimiter(clock, wall),
         clock=clock,
         wall=wall,
         body_limit_bytes=caps.body_bytes,

@@ -5,6 +5,7 @@ time; pure arithmetic with the clock handed in. Tokens are reserved by estimate 
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ from router.refusal import Refusal
 from .faults import refused
 
 WINDOW_S = 60.0
+DAY_S = 86_400
 ROUNDING_S = 1e-6  # sums of large clock readings are not exact
 
 
@@ -24,7 +26,7 @@ class Allowance:
     rpm: int | None = None
     tpm: int | None = None
     concurrent: int | None = None
-    budget_usd: float | None = None
+    budget_usd: float | None = None  # list price of what may be spent in one day, from midnight UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Quota:
     limit: int
     remaining: int
     reset_s: float
+
+
+WITHOUT = Allowance()
 
 
 class Permit(Protocol):
@@ -96,6 +101,7 @@ class Usage:
     tokens: Rate | None
     running: int = 0
     spent_usd: float = 0.0
+    day: int = 0  # the day (since 1970, UTC) of `spent_usd`
 
 
 @dataclass(slots=True)
@@ -129,16 +135,20 @@ class LocalPermit:
 class LocalLimiter:
     """Limits kept in this process."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._wall = wall
         self._usage: dict[str, Usage] = {}
 
     async def admit(self, tenant: str, allowance: Allowance, *, tokens: int) -> Permit:
         """Leave to serve a request. Raises Refusal 429 with the wait; nothing is charged when any limit refuses."""
         now_s = self._clock()
         usage = self._of(tenant, allowance)
+        wall_s = self._wall()
+        if usage.day != (today := int(wall_s // DAY_S)):
+            usage.day, usage.spent_usd = today, 0.0
         if allowance.budget_usd is not None and usage.spent_usd >= allowance.budget_usd:
-            raise exhausted(allowance.budget_usd)
+            raise exhausted(allowance.budget_usd, DAY_S - wall_s % DAY_S)
         if allowance.concurrent is not None and usage.running >= allowance.concurrent:
             raise limited("concurrent requests", allowance.concurrent, 1.0, self._quotas(usage, now_s))
         for name, rate, units in (("requests", usage.requests, 1), ("tokens", usage.tokens, tokens)):
@@ -156,15 +166,13 @@ class LocalLimiter:
 
     def _of(self, tenant: str, allowance: Allowance) -> Usage:
         usage = self._usage.get(tenant)
-        if usage is None or usage.allowance != allowance:
-            fresh = Usage(
-                allowance,
-                Rate(allowance.rpm) if allowance.rpm else None,
-                Rate(allowance.tpm) if allowance.tpm else None,
-            )
-            if usage is not None:
-                fresh.running, fresh.spent_usd = usage.running, usage.spent_usd
-            self._usage[tenant] = usage = fresh
+        if usage is None:
+            usage = self._usage[tenant] = Usage(WITHOUT, None, None)
+        if usage.allowance == allowance:
+            return usage
+        usage.allowance = allowance  # changed in place: permits that are out must find it
+        usage.requests = Rate(allowance.rpm) if allowance.rpm else None
+        usage.tokens = Rate(allowance.tpm) if allowance.tpm else None
         return usage
 
     @staticmethod
@@ -184,10 +192,10 @@ def limited(what: str, limit: int, wait_s: float, quotas: tuple[Quota | None, Qu
     return refused(429, message, code="rate_limit_exceeded", headers=headers)
 
 
-def exhausted(budget_usd: float) -> Refusal:
-    """429 that no retry will help."""
-    message = f"The budget of this key ({budget_usd:g} US dollars) is spent; raise it in the configuration."
-    headers = {"x-should-retry": "false"}
+def exhausted(budget_usd: float, wait_s: float) -> Refusal:
+    """429 that no retry will help before midnight UTC, `wait_s` from now."""
+    message = f"Today's budget of this key ({budget_usd:g} US dollars) is spent; it begins anew at midnight UTC."
+    headers = {"x-should-retry": "false", "retry-after": str(math.ceil(wait_s))}
     return refused(429, message, code="insufficient_quota", kind="insufficient_quota", headers=headers)
 
 

@@ -84,6 +84,27 @@ async def test_a_changed_allowance_keeps_what_is_running():
         await limiter.admit("a", Allowance(concurrent=1), tokens=0)
 
 
+async def test_a_permit_from_before_a_change_is_given_back_to_the_same_account():
+    limiter = LocalLimiter(Clock())
+    permit = await limiter.admit("a", Allowance(concurrent=2), tokens=0)
+    permit_after = await limiter.admit("a", Allowance(concurrent=3), tokens=0)
+    permit.release()
+    permit_after.release()
+    assert await limiter.admit("a", Allowance(concurrent=1), tokens=0)
+
+
+async def test_a_budget_begins_anew_at_midnight():
+    wall_s = [86_400 * 20_000 - 90.0]
+    limiter = LocalLimiter(Clock(), lambda: wall_s[0])
+    allowance = Allowance(budget_usd=1.0)
+    (await limiter.admit("a", allowance, tokens=0)).settle(tokens=0, cost_usd=1.0)
+    with pytest.raises(Refusal) as caught:
+        await limiter.admit("a", allowance, tokens=0)
+    assert caught.value.headers["retry-after"] == "90"
+    wall_s[0] += 90
+    assert await limiter.admit("a", allowance, tokens=0)
+
+
 @given(st.integers(1, 600), st.lists(st.floats(0, 5), max_size=200))
 def test_no_window_of_a_minute_admits_more_than_twice_the_rate(per_minute, gaps_s):
     rate, now_s, admitted = Rate(per_minute), 0.0, []
