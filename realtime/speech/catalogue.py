@@ -37,10 +37,6 @@ class SpeechCatalogue:
         self._voices: dict[str, LocalSpeaker] = {}
         self._shared = LocalSpeaker()
 
-    async def warm(self) -> None:
-        """Start the local recogniser now, so that the first utterance does not wait."""
-        await self._ears.warm()
-
     def transcriber(self, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Transcriber:
         """What hears. Raises UpstreamFault for a name that nothing answers to."""
         if target.provider == "local":

@@ -7,7 +7,6 @@ speech or for the longest wait. Positions are milliseconds of audio since the st
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 from .base import SpeechStarted, SpeechStopped, TurnEvent, TurnRevoked, TurnSuggested, VerdictWanted
 
@@ -151,8 +150,3 @@ class TurnDetector:
         self._silence_ms = self._quiet_ms = self._run = 0
         self._suggested = self._asked = False
         return SpeechStopped(self._position_ms, self._last_speech_ms, cause)
-
-
-def frames_covering(ms: int) -> int:
-    """Whole frames that cover so many milliseconds."""
-    return ceil(ms / FRAME_MS)

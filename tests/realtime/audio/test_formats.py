@@ -1,9 +1,8 @@
-"""Formats of the wire and the audio clock."""
+"""Formats of the wire."""
 
 import numpy as np
 import pytest
 
-from realtime.audio.clock import SampleClock, samples_of
 from realtime.audio.formats import (
     ALAW_8K,
     PCM16_24K,
@@ -59,13 +58,3 @@ def test_a_format_that_does_not_exist_is_refused_with_the_reason():
 
 def test_bytes_per_millisecond_follow_rate_and_width():
     assert (PCM16_24K.bytes_per_ms, ULAW_8K.bytes_per_ms) == (48, 8)
-
-
-def test_the_clock_counts_samples_and_survives_a_change_of_rate():
-    clock = SampleClock(24_000)
-    clock.advance(24_012)
-    assert (clock.ms, clock.exact_ms) == (1000, 1000.5)
-    clock.retune(8_000)
-    clock.advance(4_000)
-    assert clock.exact_ms == 1500.5
-    assert samples_of(12.5, 16_000) == 200
