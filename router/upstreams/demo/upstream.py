@@ -20,7 +20,21 @@ from .completion import completion
 from .replies import text_of
 
 _VECTOR_SIZE = 16
-_UNSAFE = {"hate": "hate", "harassment": "harass", "violence": "kill", "self-harm": "suicide", "sexual": "porn"}
+_UNSAFE: Mapping[str, str | None] = {  # every category that OpenAI's types require, and the word that means it here
+    "harassment": "harass",
+    "harassment/threatening": None,
+    "hate": "hate",
+    "hate/threatening": None,
+    "illicit": None,
+    "illicit/violent": None,
+    "self-harm": "suicide",
+    "self-harm/instructions": None,
+    "self-harm/intent": None,
+    "sexual": "porn",
+    "sexual/minors": None,
+    "violence": "kill",
+    "violence/graphic": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +177,8 @@ def _vector(text: str, size: int) -> list[float]:
 def _moderations(document: Mapping[str, Any], model: str) -> bytes:
     results = []
     for text in _inputs(document):
-        categories = {name: word in text.lower() for name, word in _UNSAFE.items()}
+        categories = {name: word is not None and word in text.lower() for name, word in _UNSAFE.items()}
         scores = {name: 0.99 if flagged else 0.01 for name, flagged in categories.items()}
-        results.append({"flagged": any(categories.values()), "categories": categories, "category_scores": scores})
+        result = {"flagged": any(categories.values()), "categories": categories, "category_scores": scores}
+        results.append(result | {"category_applied_input_types": {name: ["text"] for name in categories}})
     return orjson.dumps({"id": "modr-demo", "model": model, "results": results})

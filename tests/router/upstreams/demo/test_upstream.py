@@ -234,6 +234,7 @@ async def test_embeddings_are_unit_vectors_and_like_texts_lie_close(demo):
 async def test_moderations_models_and_unknown_paths(demo):
     _, found = await post(demo, "/moderations", {"input": [{"type": "text", "text": "I will kill it"}, "hello"]})
     assert [result["flagged"] for result in found["results"]] == [True, False]
+    assert {"self-harm/intent", "violence/graphic"} < set(found["results"][0]["category_applied_input_types"])
     _, listed = await post(demo, "/models", {})
     assert {model["id"] for model in listed["data"]} == set(PERSONALITIES)
     assert (await post(demo, "/images/generations", {}))[0] == 404

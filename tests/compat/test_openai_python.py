@@ -1,0 +1,126 @@
+"""The openai package in its three generations, with only the URL and the key changed."""
+
+import pytest
+
+from .environments import Python, run
+
+pytestmark = pytest.mark.compat
+
+COMMON = ("websockets==15.0.1", "distro==1.9.0", "tqdm==4.70.1", "sniffio==1.3.1")
+VERSIONS = {
+    "1": Python("openai-1", ("openai==1.109.1", *COMMON)),
+    "2": Python("openai-2", ("openai==2.54.0", *COMMON)),
+    "3": Python("openai-3", ("openai==3.52.0", "httpx2==2.16.2", "httpcore2==2.16.2", "truststore==0.10.5", *COMMON)),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(VERSIONS))
+def generation(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def chat(generation, house, home, journal):
+    journal("DELETE")
+    facts = run(VERSIONS[generation], "openai_python/chat.py", house.given(), home=home)
+    assert facts["version"].startswith(f"{generation}.")
+    facts.facts["journal"] = journal()
+    return facts
+
+
+def calls(facts, model):
+    """What the provider saw of a model."""
+    return [call for call in facts["journal"] if call["model"] == model]
+
+
+def test_every_object_is_valid_under_the_sdks_own_types(chat):
+    assert chat["wrong"] == []
+
+
+def test_models_are_listed_and_found(chat):
+    assert {"demo/fast", "auto", "router/support"} <= set(chat["models"])
+    assert (chat["model_object"], chat["one_model"]) == ("list", "demo/fast")
+
+
+def test_a_question_is_answered_with_its_attempts(chat):
+    assert (chat["text"], chat["finish"], chat["tokens"]) == ("hello world", "stop", 5)
+    assert [attempt["model"] for attempt in chat["attempts"]] == ["demo/fast"]
+    assert chat["own_request_id"] == chat["request_id"]
+    assert chat["summary"] == "1"
+
+
+def test_a_stream_is_complete_with_and_without_usage(chat):
+    assert chat["streamed"] == ["hello world", "hello world"]
+    assert (chat["stream_ids"], chat["first_role"], chat["finishes"]) == (1, "assistant", ["stop"])
+    assert (chat["usage"], chat["usage_choices"], chat["earlier_usage"]) == (5, [], [])
+    assert chat["unasked_usage"] == []
+    assert all(metadata["attempts"][0]["success"] for metadata in chat["last_attempts"])
+
+
+def test_the_stream_and_parse_conveniences_work(chat):
+    assert chat["stream_final"] == "hello world"
+    assert chat["stream_kinds"] == ["chunk", "content.delta", "content.done"]
+    assert (chat["parsed"], chat["parsed_stream"]) == ("Person", "Person")
+    assert "content.done" in chat["parsed_kinds"]
+
+
+def test_tools_are_called_and_their_results_told(chat):
+    name, kind, arguments, finish = chat["tool"]
+    streamed_name, call_id, streamed_arguments = chat["streamed_tool"]
+    assert (name, kind, finish, streamed_name) == ("get_weather", "function", "tool_calls", "get_weather")
+    assert arguments == streamed_arguments == '{"city": "world"}'
+    assert call_id.startswith("call_")
+    assert chat["tool_event"] == ["get_weather", {"city": "world"}]
+    assert "sunny" in chat["tool_told"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        ("denied", ["AuthenticationError", 401, "invalid_api_key", None, True]),
+        ("missing", ["NotFoundError", 404, "model_not_found", "model", True]),
+        ("missing_model", ["NotFoundError", 404, "model_not_found", "model", True]),
+        ("empty", ["BadRequestError", 400, "empty_array", "messages", True]),
+        ("limited", ["RateLimitError", 429, "rate_limit_exceeded", None, True]),
+        ("upstream_429", ["RateLimitError", 429, "rate_limit_exceeded", None, True]),
+        ("down", ["InternalServerError", 503, "upstream_overloaded", None, True]),
+        ("stream_down", ["InternalServerError", 503, "upstream_overloaded", None, True]),
+        ("cut", ["APIError", None, "stream_interrupted", None, False]),
+    ],
+)
+def test_errors_are_the_sdks_own_classes(chat, fact, expected):
+    assert chat[fact] == expected
+
+
+def test_the_sdk_repeats_nothing_that_the_router_has_walked(chat):
+    assert len(chat["retried"]) == len(calls(chat, f"503@retry-{chat['version']}")) >= 1
+    assert chat["recovered"] == "A careful router"
+    assert len(calls(chat, "502-once")) == 2
+
+
+def test_routing_fields_are_read_at_both_places_and_never_reach_a_provider(chat):
+    assert chat["routed"] == ["spanish-premium", "spanish-premium", [False, True], [False, True]]
+    (echo,) = calls(chat, "echo")
+    assert (echo["document"]["odd_field"], echo["document"]["seed"]) == (7, 4)
+    assert not {"models", "extra_body", "metadata"} & set(echo["document"])
+
+
+def test_embeddings_and_moderations_come_through(chat):
+    assert chat["embeddings"] == [16, 16]
+    assert chat["default_embedding"] == 16
+    assert chat["same_vector"] < 1e-5
+    assert chat["flagged"] == [True, True]
+
+
+def test_impatience_and_leaving_end_the_call_upstream(chat):
+    assert chat["timeout"] == "APITimeoutError"
+    assert chat["timeout_s"] < 2
+    assert chat["cancelled"] == "CancelledError"
+    for model in ("slow-stream", "slow-9"):
+        (call,) = calls(chat, model)
+        assert call["client_gone"]
+
+
+def test_asynchronous_clients_share_a_connection_pool(chat):
+    assert chat["many"] == ["hello world"] * 10
+    assert chat["async_stream"] == "hello world"
