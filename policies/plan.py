@@ -108,7 +108,7 @@ class Plan:
             return Stop(stop)
         tried = {attempt.target.name for attempt in attempts}
         left = [target for target in usable if target.name not in tried]
-        wait_s = self._again(last, attempts, jitter, sole=len({target.name for target in usable}) == 1)
+        wait_s = self._again(last, attempts, jitter, others=len(usable) - 1, left=len(left))
         if wait_s is None and not left:
             return Stop(StopReason.SPENT)
         if retries_left is not None and retries_left <= 0 and (wait_s is not None or len(attempts) > 1):
@@ -136,8 +136,14 @@ class Plan:
             return StopReason.FINAL
         return StopReason.SPENT if len(attempts) >= self.limits.max_attempts else None
 
-    def _again(self, last: Attempt, attempts: Sequence[Attempt], jitter: float, *, sole: bool) -> float | None:
-        """How long to wait before trying the same target again, or None for not at all."""
+    def _again(
+        self, last: Attempt, attempts: Sequence[Attempt], jitter: float, *, others: int, left: int
+    ) -> float | None:
+        """How long to wait before trying the same target again, or None for not at all.
+
+        A repeat never takes the place of a target that has not been asked.
+        """
+        sole = others == 0
         earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
         if last.credential_type == "byok" and last.rule.rest_s > 0.0:
             return 0.0  # the caller's own key or quota failed: once more with the configured one
@@ -150,7 +156,8 @@ class Plan:
             fits = asked_s is not None and asked_s <= allowed_s and asked_s < self._remaining_s(last)
             return asked_s if fits and earlier < 1 else None
         retries = max(self.limits.retry_same, 1 if sole else 0)
-        if again == "never" or earlier >= retries:
+        crowded = left > 0 and len(attempts) + left >= self.limits.max_attempts
+        if again == "never" or earlier >= retries or crowded:
             return None
         wait_s = min(BACKOFF_CAP_S, BACKOFF_S * 2.0**earlier) * jitter
         return wait_s if wait_s < self._remaining_s(last) else None

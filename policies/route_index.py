@@ -24,12 +24,25 @@ Tested = tuple[TestedCondition, ...]
 class RouteIndex:
     """The conditions of one router."""
 
-    __slots__ = ("_all", "_asked", "_certain", "_engine", "_matched", "_records", "_routes", "_sieves", "_unmatched")
+    __slots__ = (
+        "_all",
+        "_asked",
+        "_asking",
+        "_certain",
+        "_engine",
+        "_matched",
+        "_records",
+        "_routes",
+        "_sieves",
+        "_unmatched",
+    )
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = tuple(routes)
         self._engine = CelEngine()
-        self._asked = frozenset[str]().union(*(route.condition.references() for route in routes if route.condition))
+        asked = [route.condition.references() if route.condition else frozenset[str]() for route in routes]
+        self._asked = frozenset[str]().union(*asked)
+        self._asking = tuple((1 << position, names) for position, names in enumerate(asked) if names)
         self._all = (1 << len(self._routes)) - 1
         self._certain = sum(1 << position for position, route in enumerate(routes) if _certain(route))
         by_variable: dict[str, list[tuple[int, Guard]]] = {}
@@ -61,11 +74,34 @@ class RouteIndex:
                 failed[position] = _record(route, matched=False, error=error)
         return None, _with(records, failed)
 
-    def _sift(self, facts: Facts) -> tuple[int, int, Tested]:
-        """Routes that may match, as bits; those among them that surely do; and the records of those that do not."""
+    def depends(self, facts: Facts, names: frozenset[str]) -> str | None:
+        """Which of `names`, none of them set, decides over the first route that may match; None: not one of them."""
+        candidates, _, _ = self._sift(facts, but=names)
+        asking = candidates & sum(bit for bit, asked in self._asking if not names.isdisjoint(asked))
+        bindings = self._engine.bind(self._values(facts)) if asking else None
+        while bindings is not None and asking and candidates:
+            lowest = candidates & -candidates
+            candidates ^= lowest
+            asking &= ~lowest
+            condition = self._routes[lowest.bit_length() - 1].condition
+            matched, error = (True, None) if condition is None else condition.evaluate(bindings)
+            if matched:
+                return None
+            unset = next((name for name in names if error == missing(name)), None)
+            if unset is not None:
+                return unset
+        return None
+
+    def _sift(self, facts: Facts, *, but: frozenset[str] = frozenset()) -> tuple[int, int, Tested]:
+        """Routes that may match, as bits; those among them that surely do; and the records of those that do not.
+
+        A variable of `but` that is not set turns nothing away: it may yet be found.
+        """
         stopped, doubtful, absent = 0, 0, []
         for variable, sieve in self._sieves:
             value = read(variable, facts)
+            if value is MISSING and variable in but:
+                continue
             if value is MISSING:
                 absent.append((variable, sieve.routes))
                 stopped |= sieve.routes

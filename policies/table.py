@@ -91,6 +91,11 @@ class RoutingTable:
         policy = self.policy_of(model)
         return policy.references() if policy else frozenset()
 
+    def depends(self, facts: Facts, names: frozenset[str]) -> str | None:
+        """Which of these variables, none of them set, the choice of a route depends on; None: on none of them."""
+        rules = self._router(facts.model)
+        return rules.index.depends(facts, names) if rules is not None else None
+
     def decide(self, facts: Facts) -> Decision:
         """Route, variant and plan for one request. Raises a RoutingRefusal that knows its status and code."""
         check_options(facts.options)

@@ -10,7 +10,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 ModelString = Annotated[str, Field(min_length=1, max_length=300)]
-Profile = Literal["interactive", "patient", "voice"]
+Profile = Literal["interactive", "resilient", "patient", "voice"]
 ProviderKind = Literal["openai", "litellm", "demo", "local", "scripted"]
 OnInterrupt = Literal["error", "continue"]
 
@@ -102,14 +102,14 @@ class Attempts(Model):
     max: int | None = Field(default=None, ge=1, le=20)
     retry_budget: Fraction | None = None
     retry_same: int | None = Field(
-        default=None, ge=0, le=5, description="Repeat a 5xx on the same target so often before the next one; default 0"
+        default=None, ge=0, le=5, description="Repeat a 5xx on the same target so often before the next one"
     )
     wait_for_retry_after_s: float | None = Field(
         default=None,
         ge=0,
         le=120,
         allow_inf_nan=False,
-        description="Wait so long for a target that said Retry-After, rather than go to the next; default 0",
+        description="Wait so long for a target that said Retry-After, rather than go to the next",
     )
 
 
@@ -124,9 +124,15 @@ class Cooldown(Model):
 class Defaults(Model):
     """What holds for every request; `profile` sets the values that are not written out."""
 
-    profile: Profile = "interactive"
+    profile: Profile = Field(
+        default="interactive",
+        description="interactive: falls back at once; resilient: repeats, waits and continues interrupted answers; "
+        "patient: long reasoning; voice: gives up early",
+    )
     timeouts: Timeouts = Timeouts()
-    on_interrupt: OnInterrupt = "error"
+    on_interrupt: OnInterrupt | None = Field(
+        default=None, description="A stream that breaks: end with one error event, or continue on another target"
+    )
     attempts: Attempts = Attempts()
     cooldown: Cooldown = Cooldown()
 

@@ -29,9 +29,15 @@ from .models import Attempts, Defaults
 from .models import Timeouts as WrittenTimeouts
 
 PROFILES = {
-    "interactive": Timeouts(connect_s=5, first_token_s=10, idle_s=10, total_s=600),
-    "patient": Timeouts(connect_s=5, first_token_s=120, idle_s=120, total_s=1800),
-    "voice": Timeouts(connect_s=2, first_token_s=5, idle_s=3, total_s=60),
+    "interactive": Limits(Timeouts(connect_s=5, first_token_s=10, idle_s=10, total_s=600, answer_s=90)),
+    "resilient": Limits(
+        Timeouts(connect_s=5, first_token_s=10, idle_s=10, total_s=600, answer_s=90),
+        retry_same=1,
+        wait_for_retry_after_s=3,
+        on_interrupt="continue",
+    ),
+    "patient": Limits(Timeouts(connect_s=5, first_token_s=120, idle_s=120, total_s=1800, answer_s=900)),
+    "voice": Limits(Timeouts(connect_s=2, first_token_s=5, idle_s=3, total_s=60, answer_s=10)),
 }
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPELLED: dict[str, tuple[str, ...]] = {"choice": (), "condition": ("when",), "name": ("router",)}
@@ -40,30 +46,28 @@ _SPELLED: dict[str, tuple[str, ...]] = {"choice": (), "condition": ("when",), "n
 def limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> Limits:
     """The limits that hold for a router (or without one): its own words, then the server file's, then the profile's.
 
-    A router that names a profile of its own starts from that profile, not from the server file's timeouts.
+    A router that names a profile of its own starts from that profile; the server file's timeouts are not for it.
     """
-    own = router.timeouts if router is not None else None
-    profile = PROFILES[(router.profile if router is not None else None) or defaults.profile]
-    timeouts = profile if router is not None and router.profile else _timed(profile, defaults.timeouts)
-    tries: list[Attempts] = [defaults.attempts]
-    if router is not None and router.attempts is not None:
-        tries.insert(0, router.attempts)
-    base = Limits()
-    said: dict[str, Any] = {}
-    for one in tries:
-        said = {**one.model_dump(exclude_none=True), **said}
-    return Limits(
-        timeouts=_timed(timeouts, own) if own is not None else timeouts,
-        max_attempts=said.get("max", base.max_attempts),
-        retry_budget=said.get("retry_budget", base.retry_budget),
-        retry_same=said.get("retry_same", base.retry_same),
-        wait_for_retry_after_s=said.get("wait_for_retry_after_s", base.wait_for_retry_after_s),
-        on_interrupt=(router.on_interrupt if router is not None else None) or defaults.on_interrupt,
-    )
+    given: list[written.RouterFile | Defaults] = [defaults]
+    base = PROFILES[defaults.profile]
+    if router is not None:
+        base, given = PROFILES[router.profile or defaults.profile], [defaults, router]
+    for one in given:
+        own_profile = one is defaults and router is not None and router.profile is not None
+        timeouts, attempts = {} if own_profile else _said(one.timeouts), _said(one.attempts)
+        if "max" in attempts:
+            attempts["max_attempts"] = attempts.pop("max")
+        base = replace(
+            base,
+            timeouts=replace(base.timeouts, **timeouts),
+            on_interrupt=one.on_interrupt or base.on_interrupt,
+            **attempts,
+        )
+    return base
 
 
-def _timed(base: Timeouts, given: WrittenTimeouts) -> Timeouts:
-    return replace(base, **given.model_dump(exclude_none=True))
+def _said(given: WrittenTimeouts | Attempts | None) -> dict[str, Any]:
+    return given.model_dump(exclude_none=True) if given is not None else {}
 
 
 def policy_of(source: RouterSource, defaults: Defaults) -> Policy:

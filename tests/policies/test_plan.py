@@ -243,3 +243,10 @@ def test_every_walk_ends_within_its_limits_whatever_happens(drawn, jitter):
 def test_the_same_history_gives_the_same_step(outcome):
     one, history = plan(A, B), [ended(A, outcome)]
     assert one.next_step(history) == replace(one).next_step(list(history))
+
+
+def test_a_repeat_never_takes_the_place_of_a_target_that_was_not_asked():
+    failed = [ended(A, Outcome.HTTP_5XX)]
+    assert tried(plan(A, B, retry_same=1).next_step(failed)) is A
+    assert tried(plan(A, B, C, retry_same=1).next_step(failed)) is B
+    assert tried(plan(A, B, C, retry_same=1, max_attempts=4).next_step(failed)) is A

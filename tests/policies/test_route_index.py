@@ -190,3 +190,24 @@ def test_the_tables_agree_with_the_engine_on_random_rules_and_requests():
             together = RouteIndex(made).first(Facts("m", metadata=metadata, voice=voice))[0]
             expected = next((route for route in made if route.condition.evaluate(bindings)[0]), None)
             assert together is expected, (rules, metadata, voice)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expressions", "expected"),
+    [
+        ({}, ['language == "es"'], "language"),
+        ({"tier": "b"}, ['tier == "a" && language == "es"'], None),
+        ({"tier": "a"}, ['tier == "a" && language == "es"'], "language"),
+        ({}, ['tier == "a" && language == "es"'], None),
+        ({"tier": "a"}, ['tier == "a"', 'language == "es"'], None),
+        ({"tier": "a"}, [None, 'language == "es"'], None),
+        ({"tier": "a"}, ['tier == "a" || language == "es"'], None),
+        ({"tier": "b"}, ['tier == "a" || intent == "x"'], "intent"),
+        ({"tier": "b"}, ['tier == "a"', "vip"], None),
+        ({}, ["vip", 'language == "es"'], "language"),
+        ({}, [], None),
+    ],
+)
+def test_it_says_which_unset_variable_the_route_depends_on(metadata, expressions, expected):
+    index = RouteIndex(routes(*expressions))
+    assert index.depends(Facts("router/x", metadata=metadata), frozenset({"language", "intent"})) == expected

@@ -1,12 +1,16 @@
-"""The failover acceptance list: sixty words, one fallback; with the settings that ask for the most.
+"""The failover acceptance list: sixty words, one fallback; with the limits of the `resilient` profile.
 
-Settings: wait for a Retry-After of up to 3 s, one retry of a 5xx on the same target, continue after an interruption.
+They wait for a Retry-After of up to 3 s, repeat one 5xx on the same target, and continue after an interruption. Times
+are made short. What the `interactive` default makes of the same list stands at the end.
 """
+
+import dataclasses
 
 import pytest
 
 from policies import Timeouts
 from router import Clock, Refusal
+from router.config.policy import PROFILES
 from router.upstreams.scripted import CANONICAL
 
 from .house import House
@@ -19,14 +23,13 @@ async def at_once(_seconds):
 
 
 def house(**fields):
-    return House(
-        timeouts=LIMITS,
-        retry_same=1,
-        wait_for_retry_after_s=3.0,
-        on_interrupt="continue",
-        clock=Clock(sleep=at_once),
-        **fields,
-    )
+    return House(clock=Clock(sleep=at_once), **profile("resilient"), **fields)
+
+
+def profile(name):
+    limits = PROFILES[name]
+    fields = {field.name: getattr(limits, field.name) for field in dataclasses.fields(limits)}
+    return {**fields, "timeouts": LIMITS}
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,32 @@ async def test_s15_an_outage_costs_a_handful_of_calls_and_the_primary_is_used_ag
     failures = sum(seen.status == 503 for seen in street.upstream.journal.seen)
     assert failures <= 7
     assert street.upstream.journal.models()[-1] == "outage-60"
+
+
+@pytest.mark.parametrize(
+    ("primary", "scenario"),
+    [
+        ("429-retry-after-2-once", "S01"),
+        ("429", "S02"),
+        ("500-once", "S03"),
+        ("503", "S04"),
+        ("reset-once", "S05"),
+        ("hang", "S06"),
+        ("slow-first-20", "S07"),
+        ("malformed-20", "S10"),
+        ("no-done-close", "S11"),
+        ("context", "S12"),
+    ],
+)
+async def test_the_interactive_default_answers_at_once_from_the_fallback(primary, scenario):
+    street = House(clock=Clock(sleep=at_once), **profile("interactive"))
+    heard = await street.heard(primary, "ok")
+    assert heard.text == CANONICAL, scenario
+    assert street.upstream.journal.models().count(primary) == 1
+
+
+@pytest.mark.parametrize("primary", ["cut-40", "stall-20"])
+async def test_the_interactive_default_ends_an_interrupted_answer_with_one_clean_error(primary):
+    heard = await House(clock=Clock(sleep=at_once), **profile("interactive")).heard(primary, "ok")
+    assert [error["code"] for error in heard.errors] == ["stream_interrupted"]
+    assert not heard.done

@@ -147,3 +147,45 @@ async def test_the_record_shows_value_confidence_and_cost(router):
 async def test_routers_that_do_not_ask_are_left_alone(router):
     answer = await router.complete({"model": "demo/fast", "messages": said("I want my money back")})
     assert "inferred" not in answer.document["metadata"]
+
+
+MIXED = """
+router: mixed
+routes:
+  - id: premium-spanish
+    when: tier == "premium" && language == "es"
+    variants: [{id: a, weight: 100, model: demo/fast}]
+  - id: free
+    when: tier == "free"
+    variants: [{id: b, weight: 100, model: demo/fast}]
+  - id: shouting
+    when: intent == "complaint" || messages.last().content == "AAA"
+    variants: [{id: c, weight: 100, model: demo/fast}]
+default:
+  id: default
+  variants: [{id: d, weight: 100, model: demo/fast}]
+intents:
+  complaint: ["this is unacceptable", "I want my money back"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "metadata", "route", "inferred"),
+    [
+        ("Hola, quiero hablar con alguien", {"tier": "premium"}, "premium-spanish", {"language"}),
+        ("Hola, quiero hablar con alguien", {"tier": "premium", "language": ""}, "premium-spanish", {"language"}),
+        ("I want to speak to somebody", {"tier": "premium"}, "default", {"language", "intent"}),
+        ("Hola, quiero hablar con alguien", {"tier": "free"}, "free", set()),
+        ("AAA", {"tier": "vip"}, "shouting", set()),
+        ("I want my money back", {"tier": "vip"}, "shouting", {"intent"}),
+        ("I want my money back", {"tier": "vip", "intent": "other"}, "default", set()),
+        ("I want my money back", {}, "shouting", {"intent"}),
+    ],
+)
+async def test_only_what_the_decision_hangs_on_is_inferred(tmp_path, text, metadata, route, inferred):
+    (tmp_path / "mixed.yaml").write_text(MIXED)
+    (tmp_path / "server.yaml").write_text("version: 1\nrouters: [mixed.yaml]\nproviders: {demo: {kind: demo}}\n")
+    router = Router.from_file(tmp_path / "server.yaml")
+    answer = await router.complete({"model": "router/mixed", "messages": said(text), "metadata": metadata})
+    shown = answer.document["metadata"]
+    assert (shown["route_id"], set(shown.get("inferred", ()))) == (route, inferred)

@@ -153,3 +153,17 @@ def test_errors_of_all_routers_are_reported_together(tmp_path):
     with pytest.raises(ConfigError) as caught:
         build_table(load(server, {}))
     assert len(caught.value.findings) == 2
+
+
+def test_the_resilient_profile_repeats_waits_and_continues():
+    limits = limits_of(Defaults(profile="resilient"))
+    assert (limits.retry_same, limits.wait_for_retry_after_s, limits.on_interrupt) == (1, 3, "continue")
+    plain = limits_of(Defaults())
+    assert (plain.retry_same, plain.wait_for_retry_after_s, plain.on_interrupt) == (0, 0, "error")
+    own = limits_of(Defaults(profile="resilient", on_interrupt="error", attempts={"retry_same": 0}))
+    assert (own.retry_same, own.on_interrupt) == (0, "error")
+
+
+def test_the_patient_profile_waits_long_for_whole_answers_and_every_profile_can_be_told():
+    assert limits_of(Defaults(profile="patient")).timeouts.answer_s == 900
+    assert limits_of(Defaults(timeouts={"answer_s": 7})).timeouts.answer_s == 7
