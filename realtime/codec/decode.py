@@ -60,6 +60,7 @@ _SHAPES: dict[str, Record] = {
     "response.create": _event({}),
     "response.cancel": _event({"response_id": _TEXT}),
 }
+_DEEPEST = 100  # our own JSON writer stops at 254, and what a client sends may come back in an echo
 _BETA_ONLY = "transcription_session.update"
 
 
@@ -107,6 +108,8 @@ class Decoder:
         shape = self._shapes.get(kind) if isinstance(kind, str) else None
         if shape is None:
             return self._unknown(kind, event_id, at_ms)
+        if kind != "input_audio_buffer.append" and too_deep(wire):
+            raise Refusal("invalid_value", f"Invalid event: nested more than {_DEEPEST} levels deep.")
         shape.check(wire, "")
         return self._translate(kind, wire, event_id=event_id, at_ms=at_ms)
 
@@ -167,3 +170,18 @@ class Decoder:
             metadata=response.get("metadata"),
             overrides=response_overrides(response, self._dialect),
         )
+
+
+def too_deep(value: object, *, levels: int = _DEEPEST) -> bool:
+    """Whether JSON is nested deeper than we are willing to repeat."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for one in layer
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not layer:
+            return False
+    return True

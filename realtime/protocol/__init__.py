@@ -81,6 +81,7 @@ from .items import (
     Part,
     Role,
     TextPart,
+    size_bytes,
 )
 from .listener import (
     Listener,
@@ -369,6 +370,7 @@ __all__ = [
     "recorded",
     "request",
     "silenced",
+    "size_bytes",
     "unrecorded",
     "with_words",
 ]

@@ -16,7 +16,7 @@ from .client_events import (
 )
 from .conversation import Entry
 from .effects import ApplySettings, TranscribeItem
-from .items import AudioPart, FunctionCall, FunctionOutput, Item, Message
+from .items import AudioPart, FunctionCall, FunctionOutput, Item, Message, size_bytes
 from .listener import Listener, silenced
 from .replies import Replies
 from .requests import recorded
@@ -55,7 +55,8 @@ class Desk:
             self._answer_tools(item.call_id)
 
     def _objection(self, event: CreateItem) -> Fault | None:
-        conversation, item, after = self._state.conversation, event.item, event.previous_item_id
+        conversation, rules = self._state.conversation, self._state.rules
+        item, after = event.item, event.previous_item_id
         if item.id and conversation.used(item.id):
             message = f"Error adding item: an item with id '{item.id}' already exists in the conversation."
             return Fault(code="item_create_duplicate_item_id", message=message, param="item.id")
@@ -68,8 +69,11 @@ class Desk:
         if isinstance(item, Message) and item.role == "assistant" and recorded(item) is not None:
             message = "Assistant audio cannot be created by clients; send the words as text."
             return Fault(code="invalid_value", message=message, param="item.content")
-        if len(conversation) >= self._state.rules.item_limit:
+        if len(conversation) >= rules.item_limit:
             message = f"The conversation has {len(conversation)} items, the most it may have; delete some first."
+            return Fault(code="conversation_full", message=message, param="item")
+        if size_bytes(item) + sum(size_bytes(entry.item) for entry in conversation) > rules.content_limit_bytes:
+            message = f"The items would take more than {rules.content_limit_bytes} bytes; delete some first."
             return Fault(code="conversation_full", message=message, param="item")
         return None
 

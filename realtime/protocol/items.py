@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 Role = Literal["system", "user", "assistant"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -87,3 +87,30 @@ class ItemReference:
 
 Item = Message | FunctionCall | FunctionOutput | McpItem
 InputItem = Item | ItemReference
+
+
+def size_bytes(item: Item) -> int:
+    """About how much memory the content of an item takes, characters counted as bytes."""
+    match item:
+        case Message():
+            return sum(_part_bytes(part) for part in item.content)
+        case FunctionCall():
+            return len(item.name) + len(item.arguments)
+        case FunctionOutput():
+            return len(item.output)
+        case McpItem():
+            return len(str(item.fields))
+        case _:
+            assert_never(item)
+
+
+def _part_bytes(part: Part) -> int:
+    match part:
+        case TextPart():
+            return len(part.text)
+        case ImagePart():
+            return len(part.url)
+        case AudioPart():
+            return len(part.audio or b"") + len(part.transcript or "")
+        case _:
+            assert_never(part)

@@ -33,6 +33,7 @@ class SessionRules:
     ping_interval_ms: float = 0
     context_limit_tokens: int = 28_672
     item_limit: int = 4096
+    content_limit_bytes: int = 33_554_432  # of all items together
     side_response_limit: int = 16
     manual_audio_limit_ms: float = 600_000
     refuse: Callable[[SessionSettings, SessionSettings], Fault | None] = accept_all

@@ -91,7 +91,9 @@ class SessionSettings:
         current: Any = getattr(self, name, None)
         if name == "turn_detection" and isinstance(value, Mapping):
             return _turn_detection(self.turn_detection, value)
-        if name in {"transcription", "provider"} and isinstance(value, Mapping):
+        if name == "transcription" and isinstance(value, Mapping):
+            return {key: wish for key, wish in deep_merge(current or {}, value).items() if wish is not None}
+        if name == "provider" and isinstance(value, Mapping):
             return deep_merge(current or {}, value)
         return value
 

@@ -271,6 +271,16 @@ def test_too_much_audio_in_one_event_is_refused():
     assert fault(decode({"type": "input_audio_buffer.append", "audio": "A" * 22_000_000})) == ("invalid_value", "audio")
 
 
+def test_what_could_not_be_repeated_is_refused():
+    deep = {}
+    for _ in range(200):
+        deep = {"a": [deep]}
+    tools = [{"type": "function", "name": "look", "parameters": deep}]
+    assert fault(update({"type": "realtime", "tools": tools})) == ("invalid_value", None)
+    assert fault(decode("[" * 5000)) == ("invalid_json", None)
+    assert fault(decode('{"type": "response.cancel", "event_id": "\\ud800"}')) == ("invalid_json", None)
+
+
 def test_binary_frames_are_refused():
     codec = Codec(Dialect.GA, event_ids=lambda: "event_1")
     assert fault(codec.refuse_binary(at_ms=1.0)) == ("invalid_event", None)

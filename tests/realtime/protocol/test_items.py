@@ -74,6 +74,24 @@ def test_a_conversation_is_not_endless():
     assert refusal(create(scene, said("b")))[0] == "conversation_full"
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        said("x" * 99),
+        p.Message("", "user", (p.ImagePart("x" * 99),)),
+        p.Message("", "user", (p.AudioPart("x" * 50, audio=bytes(49)),)),
+        p.FunctionCall("", "c", "look", "x" * 99),
+        p.FunctionOutput("", "known", "x" * 99),
+        p.McpItem("", "mcp_call", {"output": "x" * 99}),
+    ],
+)
+def test_a_conversation_takes_only_so_much_memory(item):
+    scene = Scene(rules=p.SessionRules(content_limit_bytes=100))
+    create(scene, p.FunctionCall("", "known", "l", "{}"))
+    assert refusal(create(scene, item))[0] == "conversation_full"
+    assert wire(create(scene, said("fine"))) == ["ItemAdded", "ItemDone"]
+
+
 def test_recorded_speech_is_transcribed_before_the_answer():
     scene = Scene(transcription={"model": "m"})
     parts = (p.TextPart("listen:"), p.AudioPart(None, audio=b"\0\0"))

@@ -44,6 +44,8 @@ def test_patches_merge_deeply():
     patched = settings.patched(patch)
     assert patched.provider == {"metadata": {"a": "1", "b": "2"}, "user_id": "u"}
     assert (patched.transcription, patched.voice) == ({"model": "m"}, "ash")
+    without = patched.patched({"transcription": {"model": None, "language": "en"}})
+    assert without.transcription == {"language": "en"}
     assert deep_merge({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
 
 
