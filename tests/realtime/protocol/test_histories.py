@@ -122,7 +122,7 @@ def some_item(number, witness):
         p.Message(item_id, "assistant", (p.AudioPart(None, audio=b"\0\0"),)),
         p.FunctionCall(item_id, f"call_{number}", "look", "{}"),
         p.FunctionOutput(item_id, f"call_{number % 3}", "blue"),
-        p.McpItem(item_id, "mcp_list_tools"),
+        p.McpItem(item_id, "mcp_list_tools", {"server_label": "s", "tools": []}),
     ]
 
 
