@@ -70,6 +70,11 @@ class Dealer:
         given = self._control.id if reason is not Reason.WEIGHT or draw.variant is None else draw.variant
         return Deal(self._by_id[given], reason, draw.bucket, self._shares[share][given])
 
+    def weights(self, wall_s: float) -> Mapping[str, float]:
+        """The share of each variant among those who take part at this time; variants nobody meets are left out."""
+        share = self._rollout.share(wall_s) if self._rollout else None
+        return {name: float(weight / WHOLE) for name, weight in self._splits[share].weights if weight > 0}
+
     def _left_out(self, unit: str) -> Reason | None:
         if self._experiment.holdout and bucket(f"holdout/{self._policy}", unit) < _place(self._experiment.holdout):
             return Reason.HOLDOUT

@@ -69,6 +69,15 @@ class RoutingTable:
         """The policies by name."""
         return {name: rules.policy for name, rules in self._rules.items()}
 
+    def weights(self, wall_s: float) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        """Of each (router, route) that draws: the configured share of each variant at this Unix time, from 0 to 1."""
+        shares = {
+            (name, route): dealer.weights(wall_s)
+            for name, rules in self._rules.items()
+            for route, dealer in rules.dealers.items()
+        }
+        return {key: drawn for key, drawn in shares.items() if len(drawn) > 1}
+
     def warnings(self) -> tuple[str, ...]:
         """What the policies probably do not mean, and models that no configured provider serves."""
         found: list[str] = []

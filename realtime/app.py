@@ -63,6 +63,7 @@ class House:
             observer=VoiceMetrics(self.metrics),
         )
         self.metrics.circuits = self._circuits
+        self.metrics.detector = self.voice.detector
         self._name()
         self._watching: contextlib.AsyncExitStack | None = None
 
@@ -163,7 +164,7 @@ class House:
             variants=frozenset(variant.id for _, route in every for variant in route.variants),
             targets=frozenset(target.name for target in targets),
         )
-        self.metrics.configured(labels, self.config.checksum)
+        self.metrics.configured(labels, self.config.checksum, table.weights)
 
     def _report(self, status: ReloadStatus) -> None:
         self.metrics.reloaded(success=status.error is None)

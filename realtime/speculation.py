@@ -52,6 +52,7 @@ class Speculation:
             return
         reply = self._reply = Reply(self._studio, request, self._session_id)
         reply.task = self._task
+        self._tell("begun")
         await reply.run()
 
     def adopt(self, request: ReplyRequest) -> Reply | None:
@@ -61,6 +62,7 @@ class Speculation:
             self.drop()
             return None
         self._reply = self._task = None
+        self._tell("adopted")
         return reply
 
     def _same(self, reply: Reply, request: ReplyRequest) -> bool:
@@ -82,4 +84,10 @@ class Speculation:
         """Not so. May be repeated."""
         if self._task is not None:
             self._task.cancel()
+        if self._reply is not None:
+            self._tell("dropped")
         self._task = self._reply = None
+
+    def _tell(self, outcome: str) -> None:
+        for observer in self._studio.observers:
+            observer.on_speculation(outcome)

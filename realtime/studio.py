@@ -44,6 +44,10 @@ class TurnObserver(Protocol):
         """Time from the first interrupting speech to the cancelled response."""
         ...
 
+    def on_speculation(self, outcome: str) -> None:
+        """A reply on a guess was `begun`, `adopted` or `dropped`."""
+        ...
+
     def on_sessions(self, change: int) -> None:
         """A session began (+1) or ended (-1)."""
         ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .connection import Receive, Send
     from .endpoints import VoiceEndpoints
     from .speech.catalogue import SpeechCatalogue
+    from .stages.vad import VadBatcher
     from .studio import TurnObserver
 
 log = logging.getLogger("realtime")
@@ -68,6 +69,10 @@ class VoiceDoor:
             if self._speech is None:
                 self._speech = catalogue(lambda: self._router.state.upstreams)
         return self._speech
+
+    def detector(self) -> "VadBatcher | None":
+        """The speech detector, once the floor is open."""
+        return None if self._floor is None else self._floor.studio.batcher
 
     def drain(self) -> None:
         """The server wants to end: tell every session."""

@@ -20,6 +20,10 @@ class VoiceMetrics:
         self._metrics.voice_stage("barge_in", seconds)
         self._metrics.series.child("rr_voice_interruptions_total", "barge_in").inc()
 
+    def on_speculation(self, outcome: str) -> None:
+        """A guess was begun, adopted or dropped."""
+        self._metrics.series.child("rr_voice_speculations_total", outcome).inc()
+
     def on_sessions(self, change: int) -> None:
         """A session began or ended."""
         self._metrics.series.child("rr_ws_sessions").inc(change)

@@ -17,6 +17,7 @@ class Warned:
 
     code: str
     message: str
+    count: int = 1  # how often it happened
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Record:
     outcome: Outcome | None = None  # how the request ended: that of its last attempt; None while it runs
     usage: Mapping[str, Any] | None = None  # OpenAI's usage object as the provider sent it
     warnings: list[Warned] = field(default_factory=list)
+    trace_id: str | None = None  # 32 hexadecimal digits where the request is traced and sampled
     inferred: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # variables guessed for a condition
 
     @property

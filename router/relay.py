@@ -254,7 +254,9 @@ class Stream:
         walk.stop_clock()
         if passage.malformed:
             record.warnings.append(
-                Warned("malformed_events", f"{passage.malformed} malformed event(s) were passed over")
+                Warned(
+                    "malformed_events", f"{passage.malformed} malformed event(s) were passed over", passage.malformed
+                )
             )
         metadata = record.metadata()
         if passage.usage is not None:

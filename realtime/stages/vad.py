@@ -5,6 +5,7 @@ loop callback; a round takes at most one frame of each stream, since their state
 and tells each stream's listener at once. A stream with a backlog is served again in the next round.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -99,6 +100,7 @@ class VadBatcher:
         self._context = np.zeros((0, CONTEXT), dtype=np.float32)
         self.rounds = 0
         self.frames = 0
+        self.busy_s = 0.0
 
     def stream(self, listener: Listener) -> VadStream:
         """A new ear; `listener` is called in the loop, synchronously, frame after frame."""
@@ -145,7 +147,9 @@ class VadBatcher:
         if not streams:
             return
         frames = [stream.take() for stream in streams]
+        began_s = time.perf_counter()
         probabilities = self._score([stream.slot for stream in streams], frames)
+        self.busy_s += time.perf_counter() - began_s
         self.rounds += 1
         self.frames += len(frames)
         self._ready.update((stream, None) for stream in streams if stream.waiting_frames)

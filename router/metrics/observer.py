@@ -6,6 +6,7 @@ The registry is handed in. Nothing a client sends ever becomes a label: names pa
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -19,6 +20,7 @@ from router.record import Record
 
 from .labels import NONE, OTHER, LabelSets, protocol_of
 from .series import Series
+from .splits import Splits, Weights, no_splits
 from .table import STAGES
 
 CIRCUIT_CLOSED, CIRCUIT_PROBED, CIRCUIT_RESTING = 0, 1, 2
@@ -35,6 +37,18 @@ class Begun:
     requests: int = 1
 
 
+class DetectorLoad(Protocol):
+    """Running totals of the speech detector."""
+
+    frames: int
+    rounds: int
+    busy_s: float
+
+
+def _no_detector() -> DetectorLoad | None:
+    return None
+
+
 class Metrics(Silent):
     """Counts decisions, attempts, exposures and requests; others tell it of sessions, reloads and lag."""
 
@@ -44,23 +58,24 @@ class Metrics(Silent):
         *,
         max_series: int = 10_000,
         process: bool = False,
-        exemplars: bool = False,
     ) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
         self.series = Series(self.registry, max_series=max_series)
         self.labels = LabelSets()
         self.circuits: Callable[[], Mapping[str, int]] = dict
+        self.detector: Callable[[], DetectorLoad | None] = _no_detector
+        self.splits = Splits(self.series)
         self._hash: str | None = None
         self._inflight: dict[int, Begun] = {}
-        self._exemplars = exemplars
         self._circuits_shown: set[str] = set()
         if process:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
 
-    def configured(self, labels: LabelSets, configuration_hash: str) -> None:
-        """A configuration came into force."""
+    def configured(self, labels: LabelSets, configuration_hash: str, weights: Weights = no_splits) -> None:
+        """A configuration came into force; `weights` tells the configured shares of routes that draw."""
         self.labels = labels
+        self.splits.configured(weights)
         if self._hash is not None:
             self.series.forget("rr_config_info", self._hash)
         self._hash = configuration_hash
@@ -73,6 +88,8 @@ class Metrics(Silent):
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Exposition and its content type for a scrape with this Accept header."""
         self._show_circuits()
+        self._show_detector()
+        self.splits.show()
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 
@@ -88,8 +105,9 @@ class Metrics(Silent):
         else:
             begun.requests += 1
 
-    def on_exposure(self, decision: Decision, _facts: Facts) -> None:
+    def on_exposure(self, decision: Decision, facts: Facts) -> None:
         """Count the exposure."""
+        self.splits.on_exposure(decision, facts)
         if decision.router is not None:
             labels = self.labels
             self.series.child("rr_experiment_assignments_total", labels.route(decision), labels.variant(decision)).inc()
@@ -108,6 +126,8 @@ class Metrics(Silent):
             child("rr_time_to_first_token_seconds", target).observe(first_s)
         if outcome is Outcome.EMPTY_RESPONSE:
             child("rr_empty_responses_total", target).inc()
+        if attempt.stage is not None:
+            child("rr_voice_attempts_total", attempt.stage, target, _ended(outcome)[0]).inc()
 
     def on_finish(self, record: Record) -> None:
         """Count the request, its fallbacks, tokens and cost."""
@@ -124,13 +144,18 @@ class Metrics(Silent):
         child("rr_requests_total", protocol, route, labels.variant(decision), *_ended(outcome)).inc()
         if record.ended_s is not None:
             duration_s = max(0.0, record.ended_s - record.started_s)
-            exemplar = {"request_id": record.request_id[:64]} if self._exemplars and record.request_id else None
+            exemplar = {"trace_id": record.trace_id} if record.trace_id is not None else None
             child("rr_request_duration_seconds", route).observe(duration_s, exemplar)
+            self.splits.on_end(decision, _ended(outcome)[0], duration_s)
             called_s = sum(attempt.ended_s - attempt.started_s for attempt in record.attempts)
             child("rr_overhead_seconds").observe(max(0.0, duration_s - called_s))
         for one, other in pairwise(record.attempts):
             names = labels.target(one.target.name), labels.target(other.target.name)
             child("rr_fallbacks_total", *names, one.outcome.value).inc()
+        for warning in record.warnings:
+            if warning.code == "malformed_events" and record.attempts:
+                target = labels.target(record.attempts[-1].target.name)
+                child("rr_malformed_events_total", target).inc(warning.count)
         self._count_tokens(record)
 
     def voice_stage(self, stage: str, duration_s: float, *, route: str | None = None) -> None:
@@ -175,6 +200,13 @@ class Metrics(Silent):
         for target, state in states.items():
             self.series.child("rr_circuit_state", target).set(state)
         self._circuits_shown = set(states)
+
+    def _show_detector(self) -> None:
+        load, child = self.detector(), self.series.child
+        if load is not None:
+            child("rr_vad_frames_total").set(load.frames)
+            child("rr_vad_rounds_total").set(load.rounds)
+            child("rr_vad_busy_seconds_total").set(load.busy_s)
 
 
 def _ended(outcome: Outcome) -> tuple[str, str]:

@@ -143,3 +143,12 @@ def test_a_rollout_of_another_route_changes_nothing():
 def test_growthbook_hashes_with_the_bare_salt():
     found = dealer(weights=(20, 80), assign="growthbook-v2", salt="seed")
     assert (found.deal("a", Facts("m")).bucket, found.deal("a", Facts("m")).variant.id) == (505, "control")
+
+
+def test_weights_are_the_shares_of_those_who_take_part():
+    assert dealer(weights=(30, 70)).weights(0) == {"control": 0.3, "treatment": 0.7}
+    assert dealer(Experiment(holdout=10), weights=(50, 50, 0)).weights(0) == {"control": 0.5, "treatment": 0.5}
+    ramp = dealer(Experiment(rollout=Rollout("r", "treatment", 100.0, ((0, 10), (DAY_S, 40)))))
+    assert ramp.weights(0.0) == {"control": 1.0}
+    assert ramp.weights(100.0) == {"control": 0.9, "treatment": 0.1}
+    assert ramp.weights(100.0 + DAY_S) == {"control": 0.6, "treatment": 0.4}

@@ -375,3 +375,8 @@ class TestTable:
             first, second = (pickle.dumps(table(policy).decide(copy.deepcopy(facts))) for _ in range(2))
             assert first == second
             assert pickle.dumps(copy.deepcopy(facts)) == before
+
+    def test_the_shares_of_routes_that_draw_are_known(self):
+        split = Route("split", (variant("a", weight=25), variant("b", weight=75)))
+        made = table(Policy("p", routes=(Route("one", (variant(),), Condition("true")),), default=split))
+        assert made.weights(0.0) == {("p", "split"): {"a": 0.25, "b": 0.75}}

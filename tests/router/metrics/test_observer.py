@@ -147,10 +147,10 @@ def test_the_cap_on_series_holds_and_says_so():
     assert value(metrics, "rr_attempts_total", **ended) > 300
 
 
-def test_both_expositions_parse_and_carry_exemplars_where_asked_for():
-    metrics = Metrics(CollectorRegistry(), exemplars=True, process=True)
+def test_both_expositions_parse_and_carry_exemplars_of_traced_requests():
+    metrics = Metrics(CollectorRegistry(), process=True)
     metrics.configured(LABELS, "abc")
-    told(metrics, record())
+    told(metrics, record(trace_id="4bf92f3577b34da6a3ce929d0e0e4736"))
     text, kind = metrics.render("text/plain")
     assert kind.startswith("text/plain")
     families = {family.name for family in text_string_to_metric_families(text.decode())}
@@ -158,7 +158,7 @@ def test_both_expositions_parse_and_carry_exemplars_where_asked_for():
     assert b"_created" not in text
     text, kind = metrics.render("application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
-    assert 'request_id="req-1"' in text.decode()
+    assert '# {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}' in text.decode()
     assert any(family.name == "rr_request_duration_seconds" for family in parse_openmetrics(text.decode()))
 
 
