@@ -7,6 +7,7 @@ OpenAI-shaped JSON error with `connection: close`, unless a response has begun: 
 
 import asyncio
 import json
+import urllib.parse
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
@@ -18,6 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .cycle import LeanCycle
 from .deadline import Deadline
 
 _LINGER_S = 1.0
@@ -152,8 +154,42 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._hosts != 1 and (self._hosts > 1 or self.parser.get_http_version() == "1.1"):
             self._raise(_RefusedError(400, "invalid_host", "Exactly one Host header is needed."))
-        super().on_headers_complete()
+        self._begin_cycle()
         self._stage = _Stage.BODY
+
+    def _begin_cycle(self) -> None:
+        """As uvicorn does it, with our cycle and without what we do not use."""
+        parser, scope = self.parser, self.scope
+        version = parser.get_http_version()
+        scope["method"] = parser.get_method().decode("ascii")
+        if version != "1.1":
+            scope["http_version"] = version
+        if parser.should_upgrade() and self._should_upgrade():
+            return
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = LeanCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

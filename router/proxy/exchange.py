@@ -99,22 +99,17 @@ class Exchange:
         The watch begins after `QUICK_S`: most of what is over sooner would be answered before anybody could hang up,
         and a task per request is not free.
         """
-        watches: list[asyncio.Task[None]] = []
+        watch = _Watch(self)
+        timer = asyncio.get_running_loop().call_later(QUICK_S, watch.begin)
         try:
-            async with asyncio.TaskGroup() as group:
-                timer = asyncio.get_running_loop().call_later(
-                    QUICK_S, lambda: watches.append(group.create_task(self.hangup()))
-                )
-                try:
-                    result = await work
-                finally:
-                    timer.cancel()
-                    for watch in watches:
-                        watch.cancel()
-        except BaseExceptionGroup as several:
-            gone = [fault for fault in several.exceptions if isinstance(fault, ClientGone)]
-            raise (gone or several.exceptions)[0] from None
-        return result
+            return await work
+        except asyncio.CancelledError:
+            if watch.found_gone():
+                raise ClientGone from None
+            raise
+        finally:
+            timer.cancel()
+            watch.end()
 
     def shared_headers(self) -> list[Header]:
         """The headers every answer carries."""
@@ -160,6 +155,39 @@ class Exchange:
         if refusal.status == 413:
             headers.append((b"connection", b"close"))
         await self.respond(refusal.status, refusal.body(), headers)
+
+
+class _Watch:
+    """Waits for the client to go, beside the work of an exchange, and cancels that work when it does."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._working = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._gone = False
+
+    def begin(self) -> None:
+        """Begin to wait; owned by the exchange, which ends it."""
+        self._task = asyncio.get_running_loop().create_task(self._wait())
+
+    async def _wait(self) -> None:
+        try:
+            await self._exchange.hangup()
+        except ClientGone:
+            self._gone = True
+            if self._working is not None:
+                self._working.cancel()
+
+    def found_gone(self) -> bool:
+        """Whether the cancellation came from here; then it counts as handled."""
+        if self._gone and self._working is not None:
+            self._working.uncancel()
+        return self._gone
+
+    def end(self) -> None:
+        """Nobody works any more."""
+        if self._task is not None:
+            self._task.cancel()
 
 
 def encode_headers(headers: Mapping[str, str]) -> list[Header]:
