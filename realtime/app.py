@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -78,6 +79,7 @@ class House:
         sampling = tasks.create_task(sample_lag(lag.observe), name="lag")
         stack.callback(sampling.cancel)
         self._watching = stack
+        settle_memory()
 
     async def shutdown(self) -> None:
         """Stop watching, close every upstream and the voice floor, write what is left of the records."""
@@ -175,6 +177,17 @@ class House:
         if status.error is not None:
             shown["reload_error"] = status.error
         return shown
+
+
+def settle_memory() -> None:
+    """Keep the garbage collector away from what start-up made: it lives as long as the process.
+
+    Requests leave hardly any cycles behind, so the young generation may grow before it is looked through; with the
+    usual 700 objects a collection would fall into every second request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def build(config: Config, environ: Mapping[str, str]) -> House:
