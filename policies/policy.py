@@ -38,6 +38,7 @@ class Policy:
     experiment: Experiment | None = None
     assign: Assign = "rendezvous"
     limits: Limits | None = None
+    spoken_limits: Limits | None = None  # in voice sessions; None: the same
     checksum: str = ""
 
     def __post_init__(self) -> None:

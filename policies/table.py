@@ -41,7 +41,8 @@ class Rules:
 class RoutingTable:
     """Everything a decision depends on besides the facts. Never changes; a reload makes a new one.
 
-    `aliases` map names and patterns (`gpt-realtime*`) to model strings, `limits` hold where a policy has none.
+    `aliases` map names and patterns (`gpt-realtime*`) to model strings, `limits` (in voice sessions `spoken_limits`)
+    hold where a policy has none.
     Raises ValueError when two policies share a name.
     """
 
@@ -52,9 +53,11 @@ class RoutingTable:
         *,
         aliases: Mapping[str, str] = MappingProxyType({}),
         limits: Limits = Limits(),  # noqa: B008  frozen
+        spoken_limits: Limits | None = None,
     ) -> None:
         self.targets = targets
         self.limits = limits
+        self.spoken_limits = spoken_limits or limits
         self._aliases = Aliases(aliases)
         self._caster = Caster(targets, self._aliases)
         self._rules: dict[str, Rules] = {}
@@ -150,7 +153,7 @@ class RoutingTable:
         deal = rules.dealers[route.id].deal(facts.seed if unit is None else unit[1], facts)
         variant = deal.variant
         lineup = self._lineup(rules, route, variant, facts.options)
-        plan, warnings = self._plan(lineup, facts, policy.limits or self.limits, variant.first_token_s)
+        plan, warnings = self._plan(lineup, facts, self._limits(facts, policy), variant.first_token_s)
         messages, missing = render_messages(variant.messages, facts.prompt_variables) if variant.messages else ((), ())
         return Decision(
             requested=facts.model,
@@ -172,6 +175,13 @@ class RoutingTable:
             warnings=_beyond(warnings, rules.lineups[route.id, variant.id].warnings) + missing,
         )
 
+    def _limits(self, facts: Facts, policy: Policy | None = None) -> Limits:
+        """A voice session is less patient: somebody listens to the silence."""
+        if facts.protocol != "realtime":
+            return (policy and policy.limits) or self.limits
+        own = policy and (policy.spoken_limits or policy.limits)
+        return own or self.spoken_limits
+
     def _direct(self, facts: Facts) -> Decision:
         model, reason = facts.model, Reason.SPECIFIED
         if model == AUTO:
@@ -183,7 +193,7 @@ class RoutingTable:
             model, reason = alias, Reason.ALIAS
         elif self.targets.named(model) is None:
             reason = Reason.BARE_MODEL
-        plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self.limits, None)
+        plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self._limits(facts), None)
         return Decision(
             requested=facts.model, model=_first(plan), reason=reason, plan=plan, seed=None, warnings=warnings
         )

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from policies import RoutingTable
 from router.assembly import build_state
-from router.config import Config, ConfigError, Key, RouterFile
+from router.config import Config, ConfigError, Key, Realtime, RouterFile
 from router.config.saved import with_routers
 from router.logs import RequestLog
 from router.looplag import sample_lag
@@ -25,6 +25,7 @@ from router.records import Recent, open_records
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
 
+from .opening import effective_session
 from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
 
@@ -52,6 +53,7 @@ class House:
             gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.recent),
             listed=lambda: self.listing,
             shelf=self,
+            effective_session=lambda _kind, asked: effective_session(self.realtime, asked),
             voice=self._socket,
             lifespan=self,
         )
@@ -59,7 +61,7 @@ class House:
         self._saved: dict[str, RouterFile | None] = {}  # put or removed (None) over the control plane, wins over files
         self.voice = VoiceDoor(
             self.router,
-            lambda: self.config.realtime,
+            lambda: self.realtime,
             lambda: self.app.site.authenticator,
             observer=VoiceMetrics(self.metrics),
         )
@@ -67,6 +69,14 @@ class House:
         self.metrics.detector = self.voice.detector
         self._name()
         self._watching: contextlib.AsyncExitStack | None = None
+        self._realtime: tuple[Config, Realtime] | None = None
+
+    @property
+    def realtime(self) -> Realtime:
+        """The settings of voice sessions, with the voices' names that are shipped."""
+        if self._realtime is None or self._realtime[0] is not self.config:
+            self._realtime = self.config, self.config.realtime.model_copy(update={"voices": self.config.voices})
+        return self._realtime[1]
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""

@@ -26,6 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 EFFECTS = frozenset(get_args(p.Effect))
 INTERNAL_ERROR = 1011
+BACKLOG_FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,16 @@ class Session:
         self._inbox.append(event)
         if self._taking:
             return
-        self._taking = True
+        self._taking = broken = True
         try:
             while self._inbox:
                 for output in self._machine.receive(self._inbox.popleft()):
                     self._put_out(output)
+            broken = False
         finally:
             self._taking = False
+            if broken:  # the detector and timers call from outside of any task: end the session all the same
+                self._outbox.close(INTERNAL_ERROR, "internal error")
 
     def _put_out(self, output: p.Output) -> None:
         pipeline = self._pipeline
@@ -145,7 +149,11 @@ class Session:
             event = decode(frame, at_ms=clock_ms())
             self.post(event)
             if type(event) is p.AppendAudio and self._pipeline is not None:
-                self._pipeline.ear.hear(event.audio)
+                ear = self._pipeline.ear
+                ear.hear(event.audio)
+                # A whole file at once: read on when it is heard. Each turn of the loop hears one frame.
+                while ear.waiting_frames > BACKLOG_FRAMES:  # noqa: ASYNC110  an event per frame would cost more
+                    await asyncio.sleep(0)
 
     async def _slow_down(self, wait_s: float) -> None:
         fault = p.Fault(

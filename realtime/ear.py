@@ -52,6 +52,11 @@ class Ear:
         return self._kept_from_ms + len(self._kept) / BYTES_PER_MS
 
     @property
+    def waiting_frames(self) -> int:
+        """Audio that the detector has not looked at yet, in frames of 32 ms."""
+        return 0 if self._stream is None else self._stream.waiting_frames
+
+    @property
     def speaking(self) -> bool:
         """Whether the user is in the middle of a turn."""
         return self._stream is not None and self._detector.speaking

@@ -5,7 +5,7 @@ on Inworld's a refusal is an HTTP status before the upgrade.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,6 +17,7 @@ from router.refusal import Refusal
 from . import protocol as p
 from .codec import Codec, Dialect
 from .connection import Message, Opening, Receive, Send, Session, Sessions
+from .opening import Names, bound_settings, rules_of
 from .packets import PacketMeters
 from .studio import Studio
 
@@ -24,7 +25,7 @@ OPENAI_PATHS = ("/v1/realtime", "/realtime")
 INWORLD_PATHS = ("/api/v1/realtime/session",)
 SUBPROTOCOL = "realtime"
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
-BAD_KEY, BAD_REQUEST, TRY_LATER = 3000, 4000, 1013
+BAD_KEY, BAD_REQUEST, OVER_LIMIT = 3000, 4000, 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,10 @@ class VoiceEndpoints:
         except Refusal as refusal:
             await self._refuse(asked, send, refusal)
             return
-        await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
         session = Session(self.studio, opening)
         self.sessions.add(principal.tenant, session)
         try:
+            await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
             await session.run(receive, send)
         finally:
             self.sessions.remove(principal.tenant, session)
@@ -95,70 +96,29 @@ class VoiceEndpoints:
         return self.authenticator.authenticate(headers, query=asked.raw_query, subprotocols=asked.subprotocols)
 
     def _opening(self, asked: Asked, principal: Principal) -> Opening:
-        limits = self.studio.settings.limits
-        key = principal.key
-        allowed = (key.concurrent_sessions if key else None) or limits.concurrent_sessions
+        realtime, key = self.studio.settings, principal.key
+        allowed = (key.concurrent_sessions if key else None) or realtime.limits.concurrent_sessions
         if self.sessions.count(principal.tenant) >= allowed:
             message = f"This key may hold {allowed} realtime sessions at once, and has them all open."
             raise Refusal(
                 429, message, code="rate_limit_exceeded", kind="rate_limit_error", headers={"retry-after": "1"}
             )
-        per_second = (key.packets_per_second if key else None) or limits.packets_per_second
+        names = Names(self.studio.router, principal)
+        settings = bound_settings(
+            realtime,
+            asked.dialect,
+            principal.session,
+            listening=asked.query.get("intent") == "transcription",
+            model=asked.query.get("model", ""),
+        )
+        if settings.kind == "realtime":
+            names.check(settings.model)
+        per_second = (key.packets_per_second if key else None) or realtime.limits.packets_per_second
         return Opening(
             dialect=asked.dialect,
-            settings=self._settings(asked, principal),
-            rules=self._rules(asked, principal),
+            settings=settings,
+            rules=rules_of(realtime, asked.dialect, names),
             meter=self._meters.of(principal.tenant, per_second),
-        )
-
-    # --- first settings ---------------------------------------------------------------------------------------------
-
-    def _settings(self, asked: Asked, principal: Principal) -> p.SessionSettings:
-        settings = first_settings(self.studio, asked.dialect)
-        bound = dict(principal.session or {})
-        if asked.query.get("intent") == "transcription" or bound.get("type") == "transcription":
-            settings = replace(settings, kind="transcription")
-        if bound:
-            settings = with_document(settings, bound, asked.dialect)
-        if settings.kind == "transcription":
-            return settings
-        model = asked.query.get("model") or bound.get("model") or ""
-        if not model and asked.dialect is Dialect.INWORLD:
-            model = self.studio.settings.model
-        if not model:
-            message = "You must provide a model parameter. Append ?model=… to the URL."
-            raise Refusal(400, message, code="missing_model", param="model")
-        self._check_model(model, principal)
-        return replace(settings, model=model)
-
-    def _check_model(self, model: str, principal: Principal) -> None:
-        decision = self.studio.router.decide({"model": model, "messages": []})
-        if decision.router is not None and not principal.may_route(decision.router):
-            raise Refusal(404, f"The router {decision.router!r} does not exist.", code="invalid_model", param="model")
-
-    def _rules(self, asked: Asked, principal: Principal) -> p.SessionRules:
-        limits = self.studio.settings.limits
-        inworld = asked.dialect is Dialect.INWORLD
-
-        def refuse(current: p.SessionSettings, wanted: p.SessionSettings) -> p.Fault | None:
-            if wanted.model == current.model or not wanted.model:
-                return None
-            try:
-                self._check_model(wanted.model, principal)
-            except Refusal as refusal:
-                return p.Fault(code="invalid_value", message=refusal.message, param="session.model")
-            return None
-
-        return p.SessionRules(
-            locks_model=False,
-            locks_voice=not inworld,
-            early_partials=inworld,
-            auto_tool_response=inworld,
-            tells_suggestions=inworld,
-            session_limit_ms=limits.session_minutes * 60_000,
-            quiet_limit_ms=limits.idle_minutes * 60_000,
-            ping_interval_ms=30_000 if inworld else 0,
-            refuse=refuse,
         )
 
     # --- refusals ---------------------------------------------------------------------------------------------------
@@ -167,7 +127,7 @@ class VoiceEndpoints:
         if asked.dialect is Dialect.INWORLD:
             await refuse_upgrade(send, refusal)
             return
-        code = {401: BAD_KEY, 403: BAD_KEY, 429: TRY_LATER}.get(refusal.status, BAD_REQUEST)
+        code = {401: BAD_KEY, 403: BAD_KEY, 429: OVER_LIMIT}.get(refusal.status, BAD_REQUEST)
         name = "invalid_model" if refusal.code in ("model_not_found", "router_not_found") else refusal.code
         fault = p.Fault(code=name, message=refusal.message, param=refusal.param, kind=refusal.kind)
         codec = Codec(asked.dialect, event_ids=lambda: "event_refused")
@@ -195,39 +155,3 @@ async def refuse_upgrade(send: Send, refusal: Refusal) -> None:
 def chosen_subprotocol(asked: Asked) -> str | None:
     """`realtime` when it was offered; the key is never echoed."""
     return SUBPROTOCOL if SUBPROTOCOL in asked.subprotocols else None
-
-
-def first_settings(studio: Studio, dialect: Dialect) -> p.SessionSettings:
-    """The configured defaults of a session."""
-    turns = studio.settings.turn_detection
-    detection = None
-    if turns.type != "none":
-        detection = p.TurnDetection(
-            kind=turns.type,
-            threshold=turns.threshold,
-            prefix_padding_ms=turns.prefix_padding_ms,
-            silence_duration_ms=turns.silence_duration_ms,
-            idle_timeout_ms=turns.idle_timeout_ms,
-            eagerness=turns.eagerness,
-            create_response=turns.create_response,
-            interrupt_response=turns.interrupt_response,
-        )
-    voice = studio.settings.speech.voice
-    return p.SessionSettings(
-        model=studio.settings.model,
-        voice="alloy" if voice == "default" else voice,
-        turn_detection=detection,
-        modalities=("audio",) if dialect is Dialect.GA else ("text", "audio"),
-    )
-
-
-def with_document(settings: p.SessionSettings, document: Mapping[str, Any], dialect: Dialect) -> p.SessionSettings:
-    """Settings with a session object laid over them, as `session.update` would. Raises Refusal 400."""
-    codec = Codec(dialect, event_ids=lambda: "")
-    session = {"type": settings.kind, **document}
-    event = codec.decode(orjson.dumps({"type": "session.update", "session": session}))
-    if isinstance(event, p.Malformed):
-        raise Refusal(400, event.fault.message, code=event.fault.code, param=event.fault.param)
-    if not isinstance(event, p.UpdateSession):
-        raise p.BrokenInvariantError("a session.update decoded to something else")
-    return settings.patched(event.patch)

@@ -40,8 +40,9 @@ class Pipeline:
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._utterance: tuple[str, Transcribing] | None = None
-        self._transcripts: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
+        self._keep(group.create_task(studio.warm()))
 
     # --- what the machine wants -------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class Pipeline:
         """Stop everything at once. May be repeated."""
         for _, task in self._replies.values():
             task.cancel()
-        for task in self._transcripts:
+        for task in self._tasks:
             task.cancel()
         for timer in self._timers.values():
             timer.cancel()
@@ -123,7 +124,7 @@ class Pipeline:
                 self.speculation.drop()
                 self._post(p.SuggestionRevoked(at_ms=at_ms))
             case VerdictWanted():
-                self._group.create_task(self._judge())
+                self._keep(self._group.create_task(self._judge()))
 
     async def _judge(self) -> None:
         """`semantic_vad`: ask whether the turn sounds complete, by its sound or by its words so far."""
@@ -135,10 +136,18 @@ class Pipeline:
             self.ear.judge(complete=complete)
 
     def _wishes(self) -> dict[str, Any]:
+        """What the client says about hearing: `transcription`, over `providerData.stt`; who speaks, for routing."""
         settings = self._settings
-        facts = {"session_id": self._session_id, **(settings.provider.get("metadata") or {})}
-        user = settings.provider.get("user_id") or self._session_id
-        return {**(settings.transcription or {}), "facts": facts, "user": user}
+        extras = settings.provider.get("stt") or {}
+        hints = extras.get("language_hints") or [None]
+        user_id, facts = p.routing_facts(settings.provider)
+        return {
+            "prompt": extras.get("prompt"),
+            "language": hints[0],
+            **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
+            "facts": {"session_id": self._session_id, **facts},
+            "user": user_id or self._session_id,
+        }
 
     def _heard(self, event: p.PipelineEvent) -> None:
         if isinstance(event, p.TranscriptFinal):
@@ -187,9 +196,12 @@ class Pipeline:
         self._own(transcribing)
 
     def _own(self, transcribing: Transcribing) -> None:
-        task = transcribing.task = self._group.create_task(transcribing.run())
-        self._transcripts.add(task)
-        task.add_done_callback(self._transcripts.discard)
+        transcribing.task = self._group.create_task(transcribing.run())
+        self._keep(transcribing.task)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- settings and timers ----------------------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ def chat_document(request: ReplyRequest, session_id: str) -> dict[str, Any]:
     if not document.get("tools"):
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             document.pop(name, None)
+    variables = (request.prompt or {}).get("variables")
+    if variables:
+        document["prompt_variables"] = dict(variables)
     if request.max_output_tokens is not None:
         document["max_tokens"] = request.max_output_tokens
     if request.temperature is not None:

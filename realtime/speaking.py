@@ -6,11 +6,13 @@ followed by the next target of the plan, which says the rest: from the first wor
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policies import Facts, Outcome, RoutingOptions, Try
+from router.record import Record
 from router.refusal import Refusal
 from router.router import Caller
 from router.upstreams.base import UpstreamFault
@@ -100,8 +102,17 @@ class Speaking:
                 self._attempts += attempts_of(refusal.record)
                 raise
             self._attempts += attempts_of(record)
+            self._avoid(record)
         reply.tell(p.SegmentFinished(response_id=reply.response_id, at_ms=clock_ms()))
         return bool(said.text)
+
+    def _avoid(self, record: Record) -> None:
+        """Whoever failed in this reply is not asked again in it: the voice changes once, and nobody waits twice."""
+        failed = {one.target.name for one in record.attempts if not one.success}
+        if failed:
+            options = self._facts.options
+            ignored = tuple(sorted({*options.ignore, *failed}))
+            self._facts = replace(self._facts, options=replace(options, ignore=ignored))
 
     async def _attempt(self, step: Try, said: Said, start_ms: float) -> None:
         text = said.begin()
@@ -112,9 +123,9 @@ class Speaking:
             text,
             voice=self._studio.voice(request.voice, step.target),
             speed=request.speed,
-            language=request.speech_language,
+            language=request.speech_language or (request.provider.get("tts") or {}).get("language"),
         )
-        speaker = self._studio.speaker(step.target)
+        speaker = self._studio.speaker(step)
         limit_s, last = step.timeouts.first_token_s, None
         async with aclosing(speaker.speak(line)) as pieces:  # type: ignore[type-var]  # speakers are generators
             while True:

@@ -1,5 +1,6 @@
 """What all voice sessions of one server share: the router, the ears, the speech targets, settings, clock, metrics."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,25 +8,32 @@ from typing import Protocol
 
 import numpy as np
 
-from policies import Target
+from policies import Target, Timeouts, Try
 from router.config.models import Realtime
 from router.router import Router
+from router.upstreams.base import UpstreamFault
 
 from .audio.resample import resample
 from .stages.base import HEARING_RATE, Speaker, Transcriber, Transcript
 from .stages.semantic import TurnModel, sounds_complete
 from .stages.vad import VadBatcher
 
+log = logging.getLogger("realtime.speech")
+
 
 class SpeechTargets(Protocol):
     """Finds who hears and who speaks for a target."""
 
-    def transcriber(self, target: Target) -> Transcriber:
+    def transcriber(self, target: Target, timeouts: Timeouts) -> Transcriber:
         """The transcriber of a target. Raises UpstreamFault when this provider cannot hear."""
         ...
 
-    def speaker(self, target: Target) -> Speaker:
+    def speaker(self, target: Target, timeouts: Timeouts) -> Speaker:
         """The speaker of a target. Raises UpstreamFault when this provider cannot speak."""
+        ...
+
+    async def warm(self) -> None:
+        """Start what takes long to start. May be repeated. Raises UpstreamFault."""
         ...
 
     async def aclose(self) -> None:
@@ -68,18 +76,29 @@ class Studio:
     start_frames: int = 3
     turn_model: TurnModel | None = None
     lead_ms: float = 30_000.0  # how far audio may run ahead of what the client can have played
+    _warmed: bool = False
 
     def clock_ms(self) -> float:
         """Monotonic milliseconds, the clock of every event."""
         return self.clock() * 1000
 
-    def transcriber(self, target: Target) -> Transcriber:
-        """Who hears for this target."""
-        return self.speech.transcriber(target)
+    def transcriber(self, step: Try) -> Transcriber:
+        """Who hears in this attempt."""
+        return self.speech.transcriber(step.target, step.timeouts)
 
-    def speaker(self, target: Target) -> Speaker:
-        """Who speaks for this target."""
-        return self.speech.speaker(target)
+    def speaker(self, step: Try) -> Speaker:
+        """Who speaks in this attempt."""
+        return self.speech.speaker(step.target, step.timeouts)
+
+    async def warm(self) -> None:
+        """Somebody connected: start the ears on this machine, if they are what sessions hear with."""
+        if self._warmed or not self.settings.transcription.model.startswith("local/"):
+            return
+        self._warmed = True
+        try:
+            await self.speech.warm()
+        except UpstreamFault as fault:
+            log.warning("local ears cannot be started", extra={"fields": {"outcome": fault.outcome.value}})
 
     def voice(self, name: str, target: Target) -> str:
         """The target's own name of a voice. The table says `provider/voice`; other providers get the name as it is."""

@@ -6,11 +6,12 @@ each further piece as it comes in; when the target fails, the next one gets the 
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from policies import Facts, Outcome, RoutingOptions, Try
+from policies import Decision, Facts, Outcome, RoutingOptions, Try
 from router.refusal import Refusal
 from router.router import Caller
 from router.upstreams.base import UpstreamFault
@@ -24,6 +25,7 @@ from .studio import Studio
 
 Tell = Callable[[PipelineEvent], None]
 EARS = Caller(protocol="realtime")
+LONGEST_BYTES = 600_000 * BYTES_PER_MS  # ten minutes: what is said beyond is not heard
 
 
 class Transcribing:
@@ -49,7 +51,7 @@ class Transcribing:
 
     def feed(self, pcm: bytes) -> None:
         """More of the utterance, 16 kHz s16le. Never blocks."""
-        if self.committed:
+        if self.committed or len(self._audio) > LONGEST_BYTES:
             return
         self._audio += pcm
         self._pass_on(pcm)
@@ -94,7 +96,9 @@ class Transcribing:
             kind="transcription",
         )
         try:
-            transcript, record = await studio.router.run(facts, self._attempt, kind="stt", caller=EARS)
+            walk = studio.router.walk(facts, kind="stt", caller=EARS)
+            walk.decision = unhurried(walk.decision)
+            transcript = await walk.run(self._attempt)
         except Refusal as refusal:
             self._tell(
                 TranscriptFailed(
@@ -114,15 +118,18 @@ class Transcribing:
                 text=transcript.text,
                 voice_profile=profile.facts() or None,
                 usage=TranscriptionUsage(seconds=self.duration_ms / 1000),
-                attempts=attempts_of(record),
+                attempts=attempts_of(walk.record),
                 at_ms=studio.clock_ms(),
             )
         )
 
     async def _attempt(self, step: Try) -> Transcript:
-        transcriber = self._studio.transcriber(step.target)
+        transcriber = self._studio.transcriber(step)
         wishes = Utterance(
-            language=self._wishes.get("language"), prompt=self._wishes.get("prompt"), on_partial=self._partial
+            language=self._wishes.get("language"),
+            prompt=self._wishes.get("prompt"),
+            keyterms=tuple(self._wishes.get("keywords") or ()),
+            on_partial=self._partial,
         )
         try:
             async with asyncio.timeout(step.timeouts.connect_s):
@@ -151,3 +158,10 @@ class Transcribing:
             added = text[len(self._told) :]
             self._told = text
             self._tell(TranscriptDelta(item_id=self._item_id, text=added, at_ms=self._studio.clock_ms()))
+
+
+def unhurried(decision: Decision) -> Decision:
+    """The same decision, where listening to a long utterance does not count as waiting for an answer."""
+    plan = decision.plan
+    limits = replace(plan.limits, timeouts=replace(plan.limits.timeouts, total_s=plan.limits.timeouts.total_s + 3600))
+    return replace(decision, plan=replace(plan, limits=limits))

@@ -56,7 +56,7 @@ class Settings:
     drain: Drain = Drain()
     hooks: Hooks = Hooks()
     limits: WireLimits = field(default_factory=lambda: WireLimits(connections=connection_limit()))
-    ws_message_bytes: int = 16 * 1024 * 1024
+    ws_message_bytes: int = 24 * 1024 * 1024  # 15 MiB of audio as base64 in JSON
     ws_ping_s: float = 20.0
 
 

@@ -67,6 +67,7 @@ from .effects import (
     TruncateHeard,
     WakeAfter,
 )
+from .history import routing_facts
 from .items import (
     AudioPart,
     FunctionCall,
@@ -369,6 +370,7 @@ __all__ = [
     "own_context",
     "recorded",
     "request",
+    "routing_facts",
     "silenced",
     "size_bytes",
     "unrecorded",

@@ -37,6 +37,10 @@ class SpeechCatalogue:
         self._voices: dict[str, LocalSpeaker] = {}
         self._shared = LocalSpeaker()
 
+    async def warm(self) -> None:
+        """Start the local recogniser now, so that the first utterance does not wait. Raises UpstreamFault."""
+        await self._ears.warm()
+
     def transcriber(self, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Transcriber:
         """What hears. Raises UpstreamFault for a name that nothing answers to."""
         if target.provider == "local":

@@ -150,6 +150,13 @@ class PocketsphinxTranscriber:
         self._all: set[Worker] = set()
         self._number = 0
 
+    async def warm(self) -> None:
+        """Start all workers now, so that the first utterance does not wait for the model. Raises UpstreamFault."""
+        if importlib.util.find_spec("pocketsphinx") is None:
+            raise UpstreamFault(Outcome.CONNECT_REFUSED, "local/pocketsphinx needs the package 'pocketsphinx'")
+        while self._count < self.settings.processes:
+            self._give(await self._start())
+
     async def open(self, utterance: Utterance) -> Hearing:
         """See the port."""
         if importlib.util.find_spec("pocketsphinx") is None:

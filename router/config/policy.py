@@ -66,6 +66,12 @@ def limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> L
     return base
 
 
+def spoken_limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> Limits:
+    """The limits in a voice session: as ever, but with the timeouts of `voice` unless the router names a profile."""
+    spoken = limits_of(defaults.model_copy(update={"profile": "voice"}), router)
+    return replace(limits_of(defaults, router), timeouts=spoken.timeouts)
+
+
 def _said(given: WrittenTimeouts | Attempts | None) -> dict[str, Any]:
     return given.model_dump(exclude_none=True) if given is not None else {}
 
@@ -87,6 +93,7 @@ def policy_of(source: RouterSource, defaults: Defaults) -> Policy:
             experiment=_experiment(router.experiment) if router.experiment is not None else None,
             assign="growthbook-v2" if router.hash == "growthbook-v2" else router.assign,
             limits=limits_of(defaults, router),
+            spoken_limits=spoken_limits_of(defaults, router),
         )
     except PolicyError as error:
         path = _path(source.root, error.path)

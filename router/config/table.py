@@ -5,7 +5,7 @@ from router.catalogue import Catalogue, load_catalogue
 
 from .findings import ConfigError, Finding
 from .load import Config
-from .policy import limits_of, policy_of
+from .policy import limits_of, policy_of, spoken_limits_of
 
 
 def catalogue_of(config: Config) -> Catalogue:
@@ -41,4 +41,5 @@ def build_table(config: Config, catalogue: Catalogue | None = None) -> RoutingTa
         tuple(policies_of(config).values()),
         aliases=config.aliases,
         limits=limits_of(config.defaults),
+        spoken_limits=spoken_limits_of(config.defaults),
     )

@@ -40,14 +40,18 @@ class Sessions:
         if asked is None:
             asked = {"type": "realtime"}
         session, kind = self._checked(asked, "session")
+        full = self._effective(kind, session)
         value, ends_s = self._site.authenticator.secrets.issue(principal.tenant, session, ttl_s=ttl_s)
-        return {"value": value, "expires_at": ends_s, "session": self._shown(kind, session, ends_s)}
+        return {"value": value, "expires_at": ends_s, "session": self._shown(kind, full, ends_s)}
 
     def beta(self, principal: Principal, document: JsonObject, kind: str) -> JsonObject:
         """`POST /v1/realtime/sessions` and `/transcription_sessions`: a flat session with its secret inside."""
         session, _ = self._checked({**document, "type": kind, "dialect": "beta"}, "session")
+        full = {
+            name: value for name, value in self._effective(kind, session).items() if name not in ("type", "dialect")
+        }
         value, ends_s = self._site.authenticator.secrets.issue(principal.tenant, session, ttl_s=BETA_TTL_S)
-        shown = {"id": f"sess_{os.urandom(12).hex()}", "object": KINDS[kind], **document}
+        shown = {"id": f"sess_{os.urandom(12).hex()}", "object": KINDS[kind], **full}
         return {**shown, "client_secret": {"value": value, "expires_at": ends_s}}
 
     def _checked(self, asked: Any, param: str) -> tuple[JsonObject, str]:
@@ -61,9 +65,9 @@ class Sessions:
             raise refused(400, f"{param} has too many fields", code="invalid_value", param=param)
         return {**asked, "type": kind}, kind
 
-    def _shown(self, kind: str, session: Mapping[str, Any], ends_s: int) -> JsonObject:
-        full = dict(self._effective(kind, session))
-        full.setdefault("id", f"sess_{os.urandom(12).hex()}")
+    @staticmethod
+    def _shown(kind: str, session: Mapping[str, Any], ends_s: int) -> JsonObject:
+        full = {"id": f"sess_{os.urandom(12).hex()}", **session}
         return {"type": kind, "object": KINDS[kind], "expires_at": ends_s, **full}
 
 

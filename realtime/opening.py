@@ -1,0 +1,144 @@
+"""How a session begins: configured defaults, a session document laid over them, and whether its names lead anywhere.
+
+The same for a WebSocket and for the REST calls that mint a client secret: the answer is what the socket opens with.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from router.config import Realtime
+from router.proxy.auth import Principal
+from router.refusal import Refusal
+from router.router import Caller, Router
+
+from . import protocol as p
+from .codec import Dialect, read_session, write_session
+from .codec import Refusal as Misread
+
+VOICE = Caller(protocol="realtime")
+BETA = "beta"  # how a stored session says that it is written in the beta shape
+NAMES = (("model", "session.model"), ("hearing", "session.transcription.model"), ("speaking", "session.speech_model"))
+
+
+def first_settings(realtime: Realtime, dialect: Dialect) -> p.SessionSettings:
+    """The configured defaults of a session."""
+    turns = realtime.turn_detection
+    detection = None
+    if turns.type != "none":
+        detection = p.TurnDetection(
+            kind=turns.type,
+            threshold=turns.threshold,
+            prefix_padding_ms=turns.prefix_padding_ms,
+            silence_duration_ms=turns.silence_duration_ms,
+            idle_timeout_ms=turns.idle_timeout_ms,
+            eagerness=turns.eagerness,
+            create_response=turns.create_response,
+            interrupt_response=turns.interrupt_response,
+        )
+    inworld = dialect is Dialect.INWORLD
+    return p.SessionSettings(
+        model=realtime.model,
+        voice="alloy" if realtime.speech.voice == "default" else realtime.speech.voice,
+        turn_detection=detection,
+        modalities=("text", "audio") if inworld else ("audio",),
+        transcription={"model": realtime.transcription.model} if inworld else None,
+    )
+
+
+def laid_over(settings: p.SessionSettings, document: Mapping[str, Any], dialect: Dialect) -> p.SessionSettings:
+    """Settings with a session object over them, as an update would do it. Raises Refusal 400."""
+    session = dict(document)
+    if session.pop("dialect", None) == BETA:
+        dialect = Dialect.BETA
+    kind = session.pop("type", None) or settings.kind
+    if dialect is not Dialect.BETA:
+        session["type"] = kind
+    try:
+        patch = read_session(session, dialect, listening=kind == "transcription")
+    except Misread as misread:
+        fault = misread.fault
+        raise Refusal(400, fault.message, code=fault.code, param=fault.param) from misread
+    return settings.patched({**patch, "kind": kind})
+
+
+def effective_session(realtime: Realtime, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole session that a client secret stands for, in the shape it was asked in. Raises Refusal 400."""
+    dialect = Dialect.BETA if asked.get("dialect") == BETA else Dialect.GA
+    settings = laid_over(first_settings(realtime, dialect), asked, dialect)
+    document = write_session(f"sess_{secrets.token_hex(10)}", settings, int(time.time()), dialect)
+    for unfit in ("expires_at", "client_secret"):
+        document.pop(unfit, None)
+    return document
+
+
+class Names:
+    """Judges the models that a session names: of words, of ears, of voices."""
+
+    def __init__(self, router: Router, principal: Principal) -> None:
+        self._router = router
+        self._principal = principal
+
+    def check(self, model: str, param: str = "model") -> None:
+        """Raises Refusal when nothing answers to this model string, or this caller may not know of it."""
+        try:
+            decision = self._router.decide({"model": model, "messages": []}, VOICE)
+        except Refusal as refusal:
+            raise Refusal(
+                refusal.status, refusal.message, code=refusal.code, param=param, kind=refusal.kind
+            ) from refusal
+        if decision.router is not None and not self._principal.may_route(decision.router):
+            raise Refusal(404, f"The router {decision.router!r} does not exist.", code="router_not_found", param=param)
+
+    def objection(self, current: p.SessionSettings, wanted: p.SessionSettings) -> p.Fault | None:
+        """What is wrong with an update; None: nothing. Only names that change are looked at."""
+        for (_, param), before, after in zip(NAMES, named(current), named(wanted), strict=True):
+            if after is None or after == before:
+                continue
+            try:
+                self.check(after)
+            except Refusal as refusal:
+                return p.Fault(code="invalid_value", message=refusal.message, param=param)
+        return None
+
+
+def named(settings: p.SessionSettings) -> tuple[str | None, str | None, str | None]:
+    """The models that settings name, in the order of NAMES."""
+    hearing = (settings.transcription or {}).get("model")
+    return settings.model or None, hearing or None, settings.speech_model
+
+
+def rules_of(realtime: Realtime, dialect: Dialect, names: Names) -> p.SessionRules:
+    """What an endpoint's sessions may do, and for how long."""
+    inworld = dialect is Dialect.INWORLD
+    refuse: Callable[[p.SessionSettings, p.SessionSettings], p.Fault | None] = names.objection
+    return p.SessionRules(
+        locks_model=False,
+        locks_voice=not inworld,
+        early_partials=inworld,
+        auto_tool_response=inworld,
+        tells_suggestions=inworld,
+        session_limit_ms=realtime.limits.session_minutes * 60_000,
+        quiet_limit_ms=realtime.limits.idle_minutes * 60_000,
+        ping_interval_ms=30_000 if inworld else 0,
+        refuse=refuse,
+    )
+
+
+def bound_settings(
+    realtime: Realtime, dialect: Dialect, bound: Mapping[str, Any] | None, *, listening: bool, model: str
+) -> p.SessionSettings:
+    """The settings a socket opens with. Raises Refusal 400 where nobody said which model."""
+    settings = first_settings(realtime, dialect)
+    if listening or (bound or {}).get("type") == "transcription":
+        settings = replace(settings, kind="transcription")
+    if bound is not None:
+        settings = laid_over(settings, bound, dialect)
+    if settings.kind == "transcription":
+        return settings
+    if not model and bound is None and dialect is not Dialect.INWORLD:
+        message = "You must provide a model parameter. Append ?model=… to the URL."
+        raise Refusal(400, message, code="missing_model", param="model")
+    return replace(settings, model=model) if model else settings
