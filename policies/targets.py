@@ -83,7 +83,7 @@ class Targets:
         targets have scores, only those are picked from.
         """
         every = [target for target in self if target.kind == kind]
-        return _graded(target for target in every if target.provider not in LAST_RESORT) or tuple(every)
+        return _graded(target for target in every if target.provider not in LAST_RESORT) or _graded(every)
 
     def matches(self, target: Target, entry: str) -> bool:
         """Whether an entry of `models` or `ignore` means this target: by name, bare model or whole provider."""

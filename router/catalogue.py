@@ -39,6 +39,10 @@ LISTED_AS: Mapping[str, tuple[str, ...]] = {  # our provider -> the names it has
     "bedrock": ("bedrock_converse", "bedrock"),
     "vertex_ai": ("vertex_ai", "vertex_ai-language-models", "vertex_ai-anthropic_models", "vertex_ai-mistral_models"),
 }
+DEMO_SCORES: Mapping[str, Mapping[str, float]] = {
+    "fast": {"intelligence": 1.0, "math": 1.0, "coding": 1.0},
+    "smart": {"intelligence": 2.0, "math": 2.0, "coding": 2.0},
+}
 DEMO_MODELS = ("fast", "smart", "flaky", "down", "slow", "cut")
 _FLAGS: Mapping[Feature, str] = {
     Feature.TOOLS: "supports_function_calling",
@@ -191,7 +195,9 @@ def _tokens(row: Mapping[str, Any], key: str) -> int | None:
 
 
 def _demo(model: str) -> Target:
-    return Target("demo", model, lacks=frozenset({Feature.VISION, Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT}))
+    """A demo target; those that fail on purpose have no scores, so that `auto` never picks them."""
+    lacks = frozenset({Feature.VISION, Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT})
+    return Target("demo", model, lacks=lacks, scores=DEMO_SCORES.get(model, {}))
 
 
 @cache

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from policies import Feature, Prices
+from policies import Facts, Feature, Prices, RoutingOptions
 from router.catalogue import bare_name, load_catalogue, price_file, shipped_scores
+from router.config import load
+from router.config.table import build_table
 
 
 def test_prices_limits_and_features_come_from_the_bundled_file():
@@ -103,3 +105,11 @@ def test_names_lose_the_listing_prefix(key, listed, model):
 
 def test_the_price_file_is_where_the_package_is():
     assert price_file().name == "model_prices_and_context_window_backup.json"
+
+
+def test_auto_never_picks_a_demo_target_that_fails_on_purpose():
+    table = build_table(load(None, {}))
+    for sort in ((), ("price",), ("latency",), ("intelligence",)):
+        decision = table.decide(Facts("auto", options=RoutingOptions(sort=sort)))
+        names = {candidate.target.name for candidate in decision.plan.candidates}
+        assert names == {"demo/fast", "demo/smart"}
