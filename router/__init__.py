@@ -5,14 +5,16 @@ from .observers import Observer, Silent
 from .record import Record
 from .refusal import Refusal
 from .relay import Stream
-from .router import Caller, Completion, Router, State, Table
+from .router import Caller, Completion, Flow, Parcel, Router, State, Table
 from .walk import Walk
 
 __all__ = [
     "Caller",
     "Clock",
     "Completion",
+    "Flow",
     "Observer",
+    "Parcel",
     "Record",
     "Refusal",
     "Router",

@@ -13,7 +13,7 @@ import orjson
 
 from policies import Feature, Outcome, Try
 
-from .dispatch import Errand, completion_tokens
+from .dispatch import CHAT, Errand, completion_tokens
 from .ending import interrupted
 from .passage import DONE, Diverged, Passage
 from .record import Record, Warned
@@ -44,11 +44,14 @@ class _Opened:
 class Stream:
     """A streamed answer whose first meaningful delta has arrived. Read by one task."""
 
+    content_type = "text/event-stream"
+
     def __init__(self, walk: Walk, errand: Errand, *, wants_usage: bool) -> None:
         self._walk = walk
         self._errand = errand
         self._wants_usage = wants_usage
-        self._continues = walk.decision.plan.limits.on_interrupt == "continue"
+        self._chats = errand.path == CHAT  # only a conversation can be gone on with
+        self._continues = self._chats and walk.decision.plan.limits.on_interrupt == "continue"
         self._opened: _Opened | None = None
         self._ready = b""
         self._sent: list[str] = []  # the text the client has, kept only where it may be continued
@@ -222,7 +225,7 @@ class Stream:
         self._sent += opened.passage.text
         self._textual = self._textual and opened.passage.textual
         walk.settle(outcome, status, error=fault.error)
-        if self._continues and not self._textual:
+        if not self._chats or (self._continues and not self._textual):
             self._continues = False
             return before + self._fail()
         try:
@@ -318,8 +321,11 @@ async def _not_a_stream(reply: Reply, kind: str) -> UpstreamFault:
 def _closing(record: Record, target: str, errand: Errand) -> bytes:
     """A last chunk for a provider that sent none to carry the record."""
     created = int(errand.clock.wall())
-    return b'{"id":"chatcmpl-%b","object":"chat.completion.chunk","created":%d,%b,"choices":[]}' % (
+    kind = (b"chatcmpl", b"chat.completion.chunk") if errand.path == CHAT else (b"cmpl", b"text_completion")
+    return b'{"id":"%b-%b","object":"%b","created":%d,%b,"choices":[]}' % (
+        kind[0],
         record.generation_id.encode(),
+        kind[1],
         created,
         named(target),
     )

@@ -12,6 +12,8 @@ from policies import CooldownRule, Decision, Facts, RoutingRefusal, Try
 
 from .clock import Clock
 from .dispatch import CHAT, Errand, dispatch
+from .explained import explained
+from .flow import Flow
 from .health import Budgets, Health
 from .observers import Observer
 from .record import Record
@@ -21,9 +23,10 @@ from .request import Request, parse_chat, parse_other
 from .upstreams.base import Upstream
 from .walk import Surroundings, Walk
 
-__all__ = ["NOBODY", "Caller", "Completion", "Router", "State", "Stream", "Table"]
+__all__ = ["NOBODY", "Caller", "Completion", "Flow", "Parcel", "Router", "State", "Stream", "Table"]
 
 T = TypeVar("T")
+COMPLETIONS = "/completions"
 STAGES = frozenset({"stt", "tts"})
 RECORD_KINDS = {"/images/generations": "images", "/images/edits": "images", "/images/variations": "images"}
 TARGET_KINDS = {"embeddings": "embedding", "moderations": "moderation", "images": "image_generation"}
@@ -70,6 +73,17 @@ class Caller:
 
 
 NOBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A call that is passed through. `document` is the parsed body where it is JSON; else `model` says who is asked."""
+
+    path: str  # below /v1
+    body: bytes
+    document: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
+    model: str | None = None
 
 
 @dataclass(slots=True)
@@ -170,15 +184,36 @@ class Router:
         `document` is the parsed body where it is JSON; else `model` says who is asked (read from the form).
         `metadata` goes only into answers that are JSON objects. Raises Refusal.
         """
-        state = self.state
-        request = parse_other(document if document is not None else {"model": model})
-        walk = self._walk(state, request, caller, RECORD_KINDS.get(path, path.strip("/").partition("/")[0]))
-        errand = self._errand(state, walk, request, caller)
-        errand.path, errand.content_type = path, content_type
-        if document is None:
-            errand.document, errand.body = None, body
+        parcel = Parcel(path, body, document, content_type, model)
+        walk, errand, _ = self._parcel(parcel, caller)
         whole = await dispatch(walk, errand)
         return Completion(whole.status, whole.with_metadata(walk), walk.record, whole.content_type)
+
+    async def flow(self, parcel: "Parcel", caller: Caller = NOBODY) -> Stream | Flow:
+        """`passthrough` for answers that are to be read while they come; returns with the first bytes. Raises Refusal.
+
+        Streamed completions are a `Stream` with the record on the last chunk; everything else passes byte by byte.
+        """
+        walk, errand, wants_usage = self._parcel(parcel, caller)
+        walk.record.streamed = errand.stream = True
+        answer: Stream | Flow
+        if parcel.path == COMPLETIONS:
+            errand.asks_usage = True
+            answer = Stream(walk, errand, wants_usage=wants_usage)
+        else:
+            answer = Flow(walk, errand)
+        await answer.open()
+        return answer
+
+    def _parcel(self, parcel: "Parcel", caller: Caller) -> tuple[Walk, Errand, bool]:
+        state, path, document = self.state, parcel.path, parcel.document
+        request = parse_other(document if document is not None else {"model": parcel.model})
+        walk = self._walk(state, request, caller, RECORD_KINDS.get(path, path.strip("/").partition("/")[0]))
+        errand = self._errand(state, walk, request, caller)
+        errand.path, errand.content_type = path, parcel.content_type
+        if document is None:
+            errand.document, errand.body = None, parcel.body
+        return walk, errand, request.wants_usage
 
     def walk(self, facts: Facts, *, kind: str, caller: Caller = NOBODY) -> Walk:
         """Decide for these facts and set out: for calls that are not ours to make (STT, TTS, sessions).
@@ -272,32 +307,6 @@ class Router:
 
 def _informed(state: State, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
     return (facts, {}) if state.guesses is None else state.guesses.informed(facts)
-
-
-def explained(decision: Decision) -> dict[str, Any]:
-    """A decision and its plan as JSON."""
-    return {
-        "decision": {
-            "router": decision.router,
-            "route_id": decision.route_id,
-            "variant_id": decision.variant_id,
-            "model": decision.model,
-            "sticky": decision.sticky,
-            "unit": decision.unit,
-            "bucket": decision.bucket,
-            "propensity": decision.propensity,
-            "reason": decision.reason.value,
-            "experiment": decision.experiment,
-            "conditions": [
-                {"route_id": one.route_id, "expression": one.expression, "matched": one.matched, "error": one.error}
-                for one in decision.conditions
-            ],
-        },
-        "plan": [
-            {"model": one.target.name, "provider": one.target.provider, "skipped": one.skipped}
-            for one in decision.plan.candidates
-        ],
-    }
 
 
 def _fresh_id(clock: Clock) -> str:

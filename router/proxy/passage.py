@@ -1,24 +1,26 @@
 """Every other OpenAI call (embeddings, moderations, completions, audio, images), under the same plan and record.
 
 The body goes out as it came (but for the model's name); answers that are JSON objects gain `metadata`, and every
-answer carries the `x-rr-*` summary.
+answer carries the `x-rr-*` summary. What is asked for as a stream, and speech always, leaves as it comes.
 """
 
 from collections.abc import Awaitable
 
 import orjson
 
+from router.flow import CutShort, Flow
 from router.refusal import Refusal
-from router.router import Completion
+from router.relay import Stream
+from router.router import Caller, Completion, Parcel
 
 from .chat import refuse
 from .documents import JsonObject, check_metadata, check_model, parse
 from .exchange import Exchange
-from .faults import refused
+from .faults import ClientGone, refused
 from .forms import form_fields
 from .limits import Permit
 from .site import Site, settle
-from .wire import permit_headers, summary
+from .wire import EVENT_STREAM, permit_headers, summary
 
 JSON_PATHS = (
     "/completions",
@@ -33,6 +35,7 @@ FORM_PATHS = (
     "/images/edits",
     "/images/variations",
 )
+ALWAYS_STREAMED = frozenset({"/audio/speech"})
 USUAL_MODELS = {"/moderations": "omni-moderation-latest", "/images/generations": "dall-e-2"}
 USUAL_FORM_MODEL = {"/images/edits": "dall-e-2", "/images/variations": "dall-e-2"}
 
@@ -56,13 +59,37 @@ class Passage:
         caller = site.caller(exchange, principal)
         site.check_scope(principal, {**asked, "messages": []}, caller)
         permit = await site.admit(principal, size_bytes=len(body) if document is not None else 0, document=asked)
-        call = site.router.passthrough(
-            self._path, body, document, content_type=content_type, model=asked["model"], caller=caller
-        )
+        parcel = Parcel(self._path, body, document, content_type, asked["model"])
         try:
-            await exchange.watched(self._answer(exchange, permit, call))
+            if self._path in ALWAYS_STREAMED or asked.get("stream") in (True, "true"):
+                await exchange.watched(self._stream(exchange, permit, parcel, caller))
+            else:
+                await exchange.watched(self._answer(exchange, permit, self._whole(parcel, caller)))
         finally:
             permit.release()
+
+    def _whole(self, parcel: Parcel, caller: Caller) -> Awaitable[Completion]:
+        return self._site.router.passthrough(
+            parcel.path,
+            parcel.body,
+            parcel.document,
+            content_type=parcel.content_type,
+            model=parcel.model,
+            caller=caller,
+        )
+
+    async def _stream(self, exchange: Exchange, permit: Permit, parcel: Parcel, caller: Caller) -> None:
+        try:
+            answer = await self._site.router.flow(parcel, caller)
+        except Refusal as refusal:
+            settle(permit, refusal.record)
+            await refuse(exchange, refusal, permit)
+            return
+        try:
+            await _relay(exchange, permit, answer)
+        finally:
+            answer.close()
+            settle(permit, answer.record)
 
     def _read(self, content_type: str, body: bytes) -> tuple[JsonObject | None, JsonObject]:
         """The document, where the body is JSON, and what was asked for in any case."""
@@ -93,3 +120,19 @@ class Passage:
         headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
         headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
         await exchange.respond(completion.status, completion.body, headers)
+
+
+async def _relay(exchange: Exchange, permit: Permit, answer: Stream | Flow) -> None:
+    headers = summary(answer.record, started_s=exchange.started_s, serving=answer.serving) + permit_headers(permit)
+    if not answer.content_type.startswith("text/event-stream"):
+        headers.append((b"content-type", answer.content_type.encode("latin-1", "replace")))
+        headers.append((b"x-accel-buffering", b"no"))
+    else:
+        headers += EVENT_STREAM
+    await exchange.begin(200, headers)
+    try:
+        while piece := await answer.read():
+            await exchange.write(piece)
+    except CutShort:
+        raise ClientGone from None  # without its end the server cuts the connection: the reader sees it is not whole
+    await exchange.write(b"", more=False)

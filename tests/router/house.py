@@ -49,7 +49,7 @@ class Heard:
         self.chunks = [orjson.loads(payload) for payload in payloads if payload != b"[DONE]"]
         self.errors = [chunk["error"] for chunk in self.chunks if "error" in chunk]
         self.text = "".join(
-            choice["delta"].get("content") or ""
+            choice.get("delta", {}).get("content") or choice.get("text") or ""
             for chunk in self.chunks
             for choice in chunk.get("choices", ())
             if choice["index"] == 0

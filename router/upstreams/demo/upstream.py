@@ -17,6 +17,7 @@ from router.upstreams.base import Call, UpstreamFault
 from router.upstreams.inprocess import JSON_HEADERS, SSE_HEADERS, Clock, Piece, ScheduledReply
 
 from .completion import completion
+from .legacy import as_chat, as_text
 from .replies import text_of
 
 _VECTOR_SIZE = 16
@@ -82,8 +83,14 @@ class DemoUpstream:
         if call.document is None:
             return self._error(400, "the demo provider answers JSON bodies only", "invalid_request_error", code=None)
         match call.path.rstrip("/").rpartition("/")[2]:
-            case "completions":
+            case "completions" if call.path.rstrip("/").endswith("/chat/completions"):
                 return await self._chat(call, call.document, personality)
+            case "completions":
+                document = as_chat(call.document)
+                if not document["messages"]:
+                    message = "'prompt' must be a text"
+                    return self._error(400, message, "invalid_request_error", code="invalid_value", param="prompt")
+                return await self._chat(call, document, personality, shaped=as_text)
             case "embeddings":
                 return await self._paced(_embeddings(call.document, name), personality, call)
             case "moderations":
@@ -95,7 +102,14 @@ class DemoUpstream:
     async def aclose(self) -> None:
         """Nothing is held."""
 
-    async def _chat(self, call: Call, document: Mapping[str, Any], personality: Personality) -> ScheduledReply:
+    async def _chat(
+        self,
+        call: Call,
+        document: Mapping[str, Any],
+        personality: Personality,
+        *,
+        shaped: Callable[[bytes], bytes] = bytes,
+    ) -> ScheduledReply:
         messages = document.get("messages")
         if not isinstance(messages, list) or not messages:
             message = "'messages' must be a list with at least one message"
@@ -104,16 +118,16 @@ class DemoUpstream:
             document, call.target.name, call_id=self._id(call.body), created=int(self._wall_s()), long=personality.long
         )
         if not call.stream:
-            return await self._paced(answer.as_json(), personality, call, tokens=answer.tokens)
+            return await self._paced(shaped(answer.as_json()), personality, call, tokens=answer.tokens)
         step_s = 1 / personality.tokens_per_s
-        events = list(answer.events())
+        events = [shaped(event) for event in answer.events()]
         if personality.cut_after is not None:
             events = events[: 1 + personality.cut_after]
         pieces = [Piece(personality.first_token_s + max(0, n - 1) * step_s, event) for n, event in enumerate(events)]
         if personality.cut_after is None:
             options = document.get("stream_options")
             include_usage = isinstance(options, Mapping) and options.get("include_usage") is True
-            ending = b"".join(answer.ending(include_usage=include_usage))
+            ending = shaped(b"".join(answer.ending(include_usage=include_usage)))
             pieces.append(Piece(pieces[-1].at_s + step_s, ending))
         return ScheduledReply(200, SSE_HEADERS, pieces, clock=self._clock, idle_s=call.timeouts.idle_s)
 

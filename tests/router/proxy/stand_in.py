@@ -76,6 +76,19 @@ class StandIn(Router):
             return Completion(200, b"RIFF", record, "audio/wav")
         return Completion(200, orjson.dumps({"object": "list", "metadata": record.metadata()}), record)
 
+    async def flow(self, parcel, caller=NOBODY):
+        whole = await self.passthrough(
+            parcel.path,
+            parcel.body,
+            parcel.document,
+            content_type=parcel.content_type,
+            model=parcel.model,
+            caller=caller,
+        )
+        pieces = Pieces(self, whole.record, [whole.body], pause_s=0)
+        pieces.content_type = whole.content_type
+        return pieces
+
 
 class Pieces:
     serving = None
