@@ -150,7 +150,7 @@ async def test_completions_stream_with_the_record_on_the_last_chunk():
     document = {"model": "demo/down", "models": ["demo/fast"], "prompt": "count to 3", "stream": True}
     stream = await router.flow(Parcel("/completions", b"", document))
     heard = Heard(await drained(stream), stream.record)
-    assert heard.text == "one two three"
+    assert heard.text == "one, two, three."
     assert heard.done
     assert [one["model"] for one in heard.metadata["attempts"]][-1] == "demo/fast"
     assert {chunk["object"] for chunk in heard.chunks} == {"text_completion"}
