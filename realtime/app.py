@@ -24,10 +24,12 @@ from router.proxy.ops import Gauges
 from router.records import Recent, open_records
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
+from router.tracing import open_tracing
 
 from .opening import effective_session
 from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
+from .voice_tracing import VoiceTracing
 
 log = logging.getLogger("realtime.app")
 
@@ -44,7 +46,8 @@ class House:
         if self.records is not None:
             observers.append(self.records)
         self.local = LocalProvider(lambda: self.voice.speech())  # noqa: PLW0108  the door is made further down
-        self.router = Router(build_state(config, local=self.local), observers=observers)
+        self.tracing = open_tracing(environ)
+        self.router = Router(build_state(config, local=self.local), observers=observers, tracing=self.tracing)
         self.reloader = Reloader(config, environ, self._take, report=self._report)
         self.listing = Listing()
         self.app: App = create_app(
@@ -63,7 +66,7 @@ class House:
             self.router,
             lambda: self.realtime,
             lambda: self.app.site.authenticator,
-            observer=VoiceMetrics(self.metrics),
+            observers=[VoiceMetrics(self.metrics)] + ([] if self.tracing is None else [VoiceTracing(self.tracing)]),
         )
         self.metrics.circuits = self._circuits
         self.metrics.detector = self.voice.detector
@@ -100,9 +103,15 @@ class House:
             await upstream.aclose()
         if self.records is not None:
             await asyncio.to_thread(self.records.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.voice(scope, receive, send)
+        if self.tracing is None:
+            await self.voice(scope, receive, send)
+            return
+        with self.tracing.session(dict(scope["headers"])):
+            await self.voice(scope, receive, send)
 
     async def _warm(self) -> None:
         """Start upstreams that take seconds to load, where a router or an alias names one of their models."""

@@ -78,14 +78,17 @@ class TurnStamps:
         spoken_s = self._at.get("speech_end")
         if spoken_s is None:  # a written turn has no speech to count from
             return
-        durations: dict[str, float] = {}
-        before_s = spoken_s
+        spans: dict[str, tuple[float, float]] = {}
+        before_s, now_s = spoken_s, self._studio.clock()
         for stamp, stage in STAGES.items():
             at_s = self._at.get(stamp)
             if at_s is not None:
-                durations[stage] = max(0.0, at_s - before_s)
+                spans[stage] = now_s - min(before_s, at_s), now_s - at_s
                 before_s = at_s
-        durations["first_audio"] = self._at["written"] - spoken_s
+        spans["first_audio"] = now_s - spoken_s, now_s - self._at["written"]
+        durations = {stage: begin - end for stage, (begin, end) in spans.items()}
+        for observer in self._studio.observers:
+            observer.on_turn(spans)
         for stage, seconds in durations.items():
             for observer in self._studio.observers:
                 observer.on_stage(stage, seconds)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,6 +46,10 @@ class TurnObserver(Protocol):
 
     def on_stage(self, stage: str, seconds: float) -> None:
         """How long one stage of a turn took."""
+        ...
+
+    def on_turn(self, stages: Mapping[str, tuple[float, float]]) -> None:
+        """A turn was answered: of each stage begin and end, in seconds ago; `first_audio` is the whole."""
         ...
 
     def on_interruption(self, seconds: float) -> None:

@@ -5,7 +5,7 @@ numpy, the speech detector's weights and the speech workers cost memory; none of
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,12 @@ class VoiceDoor:
         settings: Callable[[], Realtime],
         authenticator: Callable[[], Authenticator],
         *,
-        observer: "TurnObserver | None" = None,
+        observers: "Sequence[TurnObserver]" = (),
     ) -> None:
         self._router = router
         self._settings = settings
         self._authenticator = authenticator
-        self._observer = observer
+        self._observers = observers
         self._floor: VoiceEndpoints | None = None
         self._speech: SpeechCatalogue | None = None
         self._opening = asyncio.Lock()
@@ -58,8 +58,7 @@ class VoiceDoor:
             if self._floor is None:
                 build = await asyncio.to_thread(_floor_builder, self._settings().turn_model)
                 self._floor = build(self._router, await self.speech(), self._settings(), self._authenticator())
-                if self._observer is not None:
-                    self._floor.studio.observers.append(self._observer)
+                self._floor.studio.observers.extend(self._observers)
             return self._floor
 
     async def speech(self) -> "SpeechCatalogue":

@@ -1,5 +1,7 @@
 """Voice sessions told to Prometheus: sessions open, latency of each stage, interruptions."""
 
+from collections.abc import Mapping
+
 from router.metrics import Metrics
 
 
@@ -14,6 +16,9 @@ class VoiceMetrics:
         self._metrics.voice_stage(stage, seconds)
         if stage == "first_audio":
             self._metrics.series.child("rr_voice_turns_total", "answered").inc()
+
+    def on_turn(self, stages: Mapping[str, tuple[float, float]]) -> None:
+        """The whole of a turn; its stages were told one by one."""
 
     def on_interruption(self, seconds: float) -> None:
         """A reply was cut off by the user's voice."""

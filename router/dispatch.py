@@ -15,6 +15,7 @@ import orjson
 from policies import Attempt, Decision, Outcome, Target, Timeouts, Try
 
 from .clock import Clock
+from .observers import Trace
 from .splice import spliced, with_form_model
 from .upstreams.base import Call, Reply, Upstream, UpstreamFault
 from .verdict import failed, judged
@@ -55,6 +56,7 @@ class Errand:
     asks_usage: bool = False  # add stream_options.include_usage for our own books
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    trace: Trace | None = None
 
     def credential_type(self, step: Try, attempts: Sequence[Attempt]) -> str:
         """`byok` while the caller's own key for this target has not been tried."""
@@ -87,9 +89,8 @@ class Errand:
         document: Mapping[str, Any] | None,
         credential: str | None,
     ) -> Call:
-        return Call(
-            target, self.path, body, document, self.stream, timeouts, self.content_type, self.headers, credential
-        )
+        headers = self.headers if self.trace is None else self.trace.headers(self.headers)
+        return Call(target, self.path, body, document, self.stream, timeouts, self.content_type, headers, credential)
 
     def _document(self, target: Target) -> dict[str, Any]:
         own = self.document or {}

@@ -182,6 +182,7 @@ def fields_of(record: Record) -> dict[str, Any]:
     return {
         "request_id": record.request_id,
         "generation_id": record.generation_id,
+        "trace_id": record.trace_id,
         "kind": record.kind,
         "status": record.status,
         "outcome": None if record.outcome is None else record.outcome.value,

@@ -3,9 +3,10 @@
 Observers are called in the order given, in the event loop, and must not block or raise.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from policies import Attempt, Decision, Facts
+from policies import Attempt, Decision, Facts, Try
 
 from .record import Record
 
@@ -27,6 +28,34 @@ class Observer(Protocol):
 
     def on_finish(self, record: Record) -> None:
         """The request is over: answered, refused, interrupted or cancelled. Told exactly once per decision."""
+        ...
+
+
+class Trace(Protocol):
+    """One request being traced."""
+
+    def begin(self, step: Try) -> None:
+        """A call goes out."""
+        ...
+
+    def headers(self, passed: Mapping[str, str]) -> Mapping[str, str]:
+        """What to send with the call under way in place of `passed`."""
+        ...
+
+    def settle(self, attempt: Attempt) -> None:
+        """The call ended."""
+        ...
+
+    def finish(self, record: Record) -> None:
+        """The request is over; told before the observers are."""
+        ...
+
+
+class Tracing(Protocol):
+    """Follows requests over the borders of processes; unlike an observer it has a say in what is sent."""
+
+    def begin(self, record: Record, facts: Facts, headers: Mapping[str, str]) -> Trace:
+        """A request was decided; `headers` are those it may pass on."""
         ...
 
 

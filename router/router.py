@@ -15,7 +15,7 @@ from .dispatch import CHAT, Errand, dispatch
 from .explained import explained
 from .flow import Flow
 from .health import Budgets, Health
-from .observers import Observer
+from .observers import Observer, Tracing
 from .record import Record
 from .refusal import Refusal
 from .relay import Stream
@@ -108,12 +108,19 @@ class Router:
     The health of targets and the observers outlive a reload; everything else is the state, swapped as one value.
     """
 
-    def __init__(self, state: State, *, observers: Sequence[Observer] = (), clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        *,
+        observers: Sequence[Observer] = (),
+        clock: Clock | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.state = state
         self.observers = list(observers)
         self.clock = clock or Clock()
         self.health = Health(state.cooldown)
-        self._around = Surroundings(self.clock, self.health, Budgets(), self.observers)
+        self._around = Surroundings(self.clock, self.health, Budgets(), self.observers, tracing)
 
     @classmethod
     def from_file(cls, path: str | Path, *, observers: Sequence[Observer] = ()) -> "Router":
@@ -291,7 +298,10 @@ class Router:
         record = Record(facts.seed, decision, facts.now_s, facts.wall_s, caller.request_id, caller.key_id, kind)
         record.inferred = inferred
         stage = kind if kind in STAGES else "llm" if caller.protocol == "realtime" else None
-        return Walk(decision, facts, self._around, record, stage=stage)
+        walk = Walk(decision, facts, self._around, record, stage=stage)
+        if self._around.tracing is not None:
+            walk.trace = self._around.tracing.begin(record, facts, caller.headers)
+        return walk
 
     def _errand(self, state: State, walk: Walk, request: Request, caller: Caller) -> Errand:
         return Errand(
@@ -302,6 +312,7 @@ class Router:
             document=request.document,
             headers=caller.headers,
             credentials=request.credentials,
+            trace=walk.trace,
         )
 
 

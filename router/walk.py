@@ -14,7 +14,7 @@ from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, Try
 from .clock import Clock
 from .ending import refusal
 from .health import Budgets, Health
-from .observers import Observer
+from .observers import Observer, Trace, Tracing
 from .record import Record
 from .upstreams.base import UpstreamFault
 
@@ -30,6 +30,7 @@ class Surroundings:
     health: Health = field(default_factory=Health)
     budgets: Budgets = field(default_factory=Budgets)
     observers: list[Observer] = field(default_factory=list)
+    tracing: Tracing | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +60,7 @@ class Walk:
         "decision",
         "facts",
         "record",
+        "trace",
     )
 
     def __init__(
@@ -67,6 +69,7 @@ class Walk:
         self.decision = decision
         self.facts = facts
         self.record = record
+        self.trace: Trace | None = None
         self.credential_type: Callable[[Try, Sequence[Attempt]], str] | None = None
         self._around = around
         self._stage = stage
@@ -139,6 +142,8 @@ class Walk:
         credential = "system" if self.credential_type is None else self.credential_type(step, attempts)
         self._open = _Open(step, now_s, credential)
         around.health.begin(step.target.name, now_s)
+        if self.trace is not None:
+            self.trace.begin(step)
         if not self._exposed and self.decision.router is not None:
             self._exposed = True
             for observer in around.observers:
@@ -192,6 +197,8 @@ class Walk:
         around = self._around
         self.record.attempts.append(attempt)
         around.health.end(attempt, jitter=around.clock.chance(), tokens=tokens)
+        if self.trace is not None:
+            self.trace.settle(attempt)
         for observer in around.observers:
             observer.on_attempt(attempt, self.decision)
 
@@ -214,6 +221,8 @@ class Walk:
         record.outcome = last.outcome if last else Outcome.CANCELLED_BY_CLIENT
         record.status = status if status is not None else self._status(last)
         self._around.budgets.leave(self._pool, retries=max(0, len(attempts) - 1))
+        if self.trace is not None:
+            self.trace.finish(record)
         for observer in self._around.observers:
             observer.on_finish(record)
 
