@@ -131,6 +131,7 @@ def welcome(out: Console, url: str, house: House) -> None:
         'print(c.chat.completions.create(model="router/demo", messages=[{"role": "user", "content": "hello"}]))\'',
         "",
         f"  realtime-router chat --url {url}",
+        f"  Playground: {url}/ (talk, type, and see each decision explained)",
         f"  API page: {url}/docs",
     ]
     out.print("\n".join(lines), markup=False)

@@ -20,6 +20,7 @@ from .limits import Allowance, Limiter, LocalLimiter
 from .models import Listed, Models, listing_of
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
+from .playground import add_playground
 from .routers import Shelf
 from .secrets import SecretStore
 from .sessions import Effective, as_asked
@@ -142,6 +143,7 @@ def table_of(site: Site, gauges: Gauges, listed: Listed) -> Table:
     table.add("POST", "/v1/router/explain", ops.explain)
     table.add("GET", "/v1/router/requests", ops.recent)
     table.add("GET", "/v1/router/requests/", ops.one)
+    add_playground(table)
     return table
 
 
