@@ -124,3 +124,71 @@ def test_impatience_and_leaving_end_the_call_upstream(chat):
 def test_asynchronous_clients_share_a_connection_pool(chat):
     assert chat["many"] == ["hello world"] * 10
     assert chat["async_stream"] == "hello world"
+
+
+@pytest.fixture(scope="module", params=["1-ga", "1-beta", "2-ga", "3-ga", "3-beta"])
+def voice(request, house, home, speech):
+    generation, _, shape = request.param.partition("-")
+    given = house.given(speech=speech, shape=shape)
+    return run(VERSIONS[generation], "openai_python/voice.py", given, home=home)
+
+
+def test_every_voice_event_is_valid_under_the_sdks_own_types(voice):
+    assert voice["wrong"] == []
+
+
+def test_sessions_open_and_take_settings(voice):
+    assert voice["created"] == "session.created"
+    assert voice["model"] in {"gpt-realtime", "gpt-4o-realtime-preview"}
+    assert (voice["instructions"], voice["tools"]) == ("be brief", ["get_weather"])
+
+
+def test_a_text_turn_is_answered_in_order(voice):
+    order = voice["text_order"]
+    assert (voice["text"], voice["text_status"], voice["text_output"]) == ("hello world", "completed", ["message"])
+    assert voice["text_usage"] > 0
+    places = [
+        order.index(f"response.{kind}") for kind in ("created", "output_item.added", "content_part.added", "done")
+    ]
+    assert places == sorted(places)
+
+
+def test_functions_are_called_in_all_three_places_alike(voice):
+    name, status, *arguments = voice["tool"]
+    assert (name, status, set(arguments)) == ("get_weather", "completed", {'{"city": "paris"}'})
+    assert voice["tool_call_ids"] == 1
+    assert "sunny" in voice["tool_told"]
+
+
+def test_mistakes_are_told_and_the_session_lives_on(voice):
+    assert voice["error"] == ["invalid_value", "evt_mine", "type"]
+    assert voice["cancel_error"] == "response_cancel_not_active"
+    assert voice["retrieve_error"] == "item_retrieve_invalid_item_id"
+
+
+def test_a_response_aside_stays_out_of_the_conversation(voice):
+    assert (voice["aside"], voice["aside_metadata"], voice["aside_items"]) == ("aside", ["aside", "aside"], [])
+
+
+def test_speech_is_heard_and_answered_in_speech(voice):
+    assert len(set(voice["heard"][0].split()) & set("what is the weather in paris".split())) >= 3
+    assert voice["speech_order"][:3] == [
+        f"input_audio_buffer.{kind}" for kind in ("speech_started", "speech_stopped", "committed")
+    ]
+    assert voice["speech_ids"] == 1
+    assert voice["sound_bytes"] > 48_000
+    assert voice["sound_bytes"] % 2 == 0
+    assert voice["spoken"] == voice["spoken_done"] != ""
+    assert voice["speech_status"] == "completed"
+
+
+def test_an_interruption_ends_the_answer_and_a_new_turn_follows(voice):
+    assert voice["interrupted"] == ["cancelled", "turn_detected"]
+    assert voice["interrupted_id"]
+    assert (voice["stray_audio"], voice["truncated"], voice["after"]) == (0, 50, "completed")
+    assert voice["cancelled"] == ["cancelled", "client_cancelled"]
+
+
+def test_refusals_are_an_event_and_a_close_code(voice):
+    assert voice["bad_key"] == ["error", "invalid_api_key", 3000]
+    assert voice["bad_model"] == ["error", "invalid_model", 4000]
