@@ -137,7 +137,7 @@ class RoutingTable:
         name = model.partition("/")[2]
         if name in self._rules:
             return self._rules[name]
-        if model.startswith(INWORLD) and self.targets.knows(model):
+        if model.startswith(INWORLD) and (self.targets.knows(model) or self._aliases.get(model)):
             return None
         near = [f"{ROUTER}{other}" for other in _near(name, self._rules)]
         known = ", ".join(sorted(self._rules)) or "none"

@@ -100,6 +100,7 @@ class Transcribing:
             walk.decision = unhurried(walk.decision)
             transcript = await walk.run(self._attempt)
         except Refusal as refusal:
+            await self._over()  # one report is owed for each commit: before it there is no item that could fail
             self._tell(
                 TranscriptFailed(
                     item_id=self._item_id,
@@ -151,6 +152,11 @@ class Transcribing:
         finally:
             self._hearing = None
             hearing.close()
+
+    async def _over(self) -> None:
+        while not self.committed:
+            self._changed.clear()
+            await self._changed.wait()
 
     def _partial(self, text: str) -> None:
         """Partials are cumulative; the client gets additions only."""

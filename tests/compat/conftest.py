@@ -138,7 +138,7 @@ def speech(home):
     return {name: str(_spoken(home / f"{name}.pcm", flite, words)) for name, words in SENTENCES.items()}
 
 
-SENTENCES = {"question": "what is the weather in paris", "stop": "please stop now and listen to me"}
+SENTENCES = {"question": "what is the price of the ticket", "stop": "please stop now and listen to me"}
 
 
 def _spoken(path, flite, words):

@@ -171,7 +171,7 @@ def test_a_response_aside_stays_out_of_the_conversation(voice):
 
 
 def test_speech_is_heard_and_answered_in_speech(voice):
-    assert len(set(voice["heard"][0].split()) & {"what", "is", "the", "weather", "in", "paris"}) >= 3
+    assert len(set(voice["heard"][0].split()) & {"what", "is", "the", "price", "of", "ticket"}) >= 3
     assert voice["speech_order"][:3] == [
         f"input_audio_buffer.{kind}" for kind in ("speech_started", "speech_stopped", "committed")
     ]

@@ -90,6 +90,14 @@ class TestModelStrings:
         assert decide("inworld/models/GLM").plan.candidates[0].target == Target("inworld", "models/GLM")
         assert decide("inworld/inworld-tts").model == "inworld/inworld-tts"
 
+    def test_inworlds_own_names_are_drop_in_names_where_inworld_is_not_configured(self):
+        aliases = {"inworld/inworld-stt*": "mine/asr", "inworld/voice": "router/support"}
+        without = RoutingTable(Targets(("mine", "groq"), KNOWN[:1] + KNOWN[3:4]), [router()], aliases=aliases)
+        decision = without.decide(Facts("inworld/inworld-stt-1"))
+        assert (decision.model, decision.reason) == ("mine/asr", Reason.ALIAS)
+        assert without.decide(Facts("inworld/voice")).router == "support"
+        assert decide("inworld/inworld-stt-1", aliases=aliases).model == "inworld/inworld-stt-1"
+
     def test_an_alias_stands_in_where_nobody_serves_the_name(self):
         aliases = {"gpt-realtime*": "router/support", "whisper-1": "mine/asr", "llama": "demo/fast", "best": "auto"}
         assert decide("gpt-realtime-mini", router(), aliases=aliases).router == "support"
