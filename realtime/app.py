@@ -1,24 +1,19 @@
 """The composition root: one configuration becomes one application. Voice plugs in here."""
 
 import asyncio
-import contextlib
 import gc
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from policies import RoutingTable
 from router.assembly import build_state
-from router.config import Config, ConfigError, Key, Realtime, RouterFile
+from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
 from router.logs import RequestLog
-from router.looplag import sample_lag
 from router.metrics import LabelSets, Metrics
 from router.observers import Observer
-from router.proxy.app import Access, App, create_app
-from router.proxy.auth import Key as ProxyKey
+from router.proxy.app import App, access_of, create_app
 from router.proxy.exchange import Receive, Scope, Send
-from router.proxy.limits import Allowance
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
 from router.records import Recent, open_records
@@ -27,11 +22,10 @@ from router.router import Router
 from router.tracing import open_tracing
 
 from .opening import effective_session
+from .upkeep import Upkeep
 from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
 from .voice_tracing import VoiceTracing
-
-log = logging.getLogger("realtime.app")
 
 
 class House:
@@ -52,7 +46,7 @@ class House:
         self.listing = Listing()
         self.app: App = create_app(
             self.router,
-            access=access_of(config),
+            access=access_of(config.auth),
             gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.recent),
             listed=lambda: self.listing,
             shelf=self,
@@ -71,7 +65,8 @@ class House:
         self.metrics.circuits = self._circuits
         self.metrics.detector = self.voice.detector
         self._name()
-        self._watching: contextlib.AsyncExitStack | None = None
+        lag = self.metrics.series.child("rr_event_loop_lag_seconds")
+        self.upkeep = Upkeep(self.router, self.reloader, lag.observe)
         self._realtime: tuple[Config, Realtime] | None = None
 
     @property
@@ -83,24 +78,16 @@ class House:
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""
-        await self._warm()
-        stack = contextlib.AsyncExitStack()
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        watching = tasks.create_task(self.reloader.watch(), name="reload")
-        stack.callback(watching.cancel)
-        lag = self.metrics.series.child("rr_event_loop_lag_seconds")
-        sampling = tasks.create_task(sample_lag(lag.observe), name="lag")
-        stack.callback(sampling.cancel)
-        self._watching = stack
+        names = {model for router in self.routers().values() for model in models_of(router)}
+        names |= {*self.config.aliases.values(), self.config.realtime.model}
+        await self.upkeep.warm({model.partition("/")[0] for model in names})
+        await self.upkeep.start()
         settle_memory()
 
     async def shutdown(self) -> None:
         """Stop watching, close every upstream and the voice floor, write what is left of the records."""
-        if self._watching is not None:
-            await self._watching.aclose()
         await self.voice.aclose()
-        for upstream in self.router.state.upstreams.values():
-            await upstream.aclose()
+        await self.upkeep.stop()
         if self.records is not None:
             await asyncio.to_thread(self.records.close)
         if self.tracing is not None:
@@ -112,19 +99,6 @@ class House:
             return
         with self.tracing.session(dict(scope["headers"])):
             await self.voice(scope, receive, send)
-
-    async def _warm(self) -> None:
-        """Start upstreams that take seconds to load, where a router or an alias names one of their models."""
-        named = {model for router in self.routers().values() for model in models_of(router)}
-        named |= {*self.config.aliases.values(), self.config.realtime.model}
-        providers = {model.partition("/")[0] for model in named}
-        for name, upstream in self.router.state.upstreams.items():
-            start = getattr(upstream, "start", None)
-            if start is not None and name in providers:
-                try:
-                    await start()
-                except (ImportError, ValueError) as error:
-                    log.warning("provider cannot be used", extra={"fields": {"provider": name, "error": str(error)}})
 
     def _circuits(self) -> dict[str, int]:
         now_s = self.router.clock.now()
@@ -168,8 +142,10 @@ class House:
 
     def _take(self, config: Config) -> None:
         config = with_routers(config, self._saved)
+        before = self.router.state.upstreams
         self.router.replace(build_state(config, self.router.state, local=self.local))
-        self.app.replace_access(access_of(config))
+        self.app.replace_access(access_of(config.auth))
+        self.upkeep.replaced(before)
         self.config = config
         self._name()
 
@@ -219,23 +195,3 @@ def models_of(router: RouterFile) -> set[str]:
     variants = [variant for route in router.every_route for variant in route.variants]
     named = {name for variant in variants for name in (variant.model, *variant.fallbacks, *variant.models)}
     return named | {*router.fallbacks}
-
-
-def access_of(config: Config) -> Access:
-    """Who may call, in the proxy's words."""
-    keys: Sequence[ProxyKey] = [key_of(key) for key in config.auth.keys]
-    secret = config.auth.jwt.secret.get_secret_value().encode()
-    return Access(keys=keys, jwt_secret=secret, jwt_ttl_s=int(config.auth.jwt.ttl_s))
-
-
-def key_of(key: Key) -> ProxyKey:
-    """One key of the file."""
-    return ProxyKey(
-        id=key.id,
-        secret=key.secret.get_secret_value(),
-        routers=key.routers,
-        write=key.write,
-        allowance=Allowance(key.rpm, key.tpm, key.concurrent, key.budget_usd_per_day),
-        concurrent_sessions=key.concurrent_sessions,
-        packets_per_second=key.packets_per_second,
-    )

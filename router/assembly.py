@@ -16,6 +16,12 @@ from .upstreams.base import Upstream
 MAX_INFLIGHT = 1024
 
 
+class Roster(dict[str, Upstream]):
+    """Upstreams by provider, weakly referable: its end is the end of the last request that began with it."""
+
+    __slots__ = ("__weakref__",)
+
+
 def state_from(path: Path | None, environ: Mapping[str, str]) -> State:
     """Load and build. Raises ConfigError."""
     return build_state(load(path, environ))
@@ -27,7 +33,7 @@ def build_state(config: Config, before: State | None = None, *, local: Upstream 
     `local` answers for providers of kind `local` (speech on this machine); without it they have no upstream.
     """
     table = build_table(config)
-    upstreams: dict[str, Upstream] = {}
+    upstreams = Roster()
     origins: dict[str, str] = {}
     for name, provider in config.providers.items():
         origin = provider.model_dump_json() + _key(provider)

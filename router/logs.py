@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import orjson
 
 from .cost import cost_usd, tokens_of
-from .observers import Silent
+from .observers import Silent, TurnedAway
 from .record import Record
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -172,6 +172,22 @@ class RequestLog(Silent):
         level = logging.INFO if (record.status or 0) < 500 else logging.WARNING
         if _logger.isEnabledFor(level):
             _logger.log(level, "request", extra={"fields": fields_of(record)})
+
+    def on_turned_away(self, refused: TurnedAway) -> None:
+        """Log a refusal at the door."""
+        if _logger.isEnabledFor(logging.INFO):
+            _logger.info(
+                "request refused",
+                extra={
+                    "fields": {
+                        "request_id": refused.request_id,
+                        "method": refused.method,
+                        "path": refused.path[:200],
+                        "status": refused.status,
+                        "code": refused.code,
+                    }
+                },
+            )
 
 
 def fields_of(record: Record) -> dict[str, Any]:

@@ -4,11 +4,23 @@ Observers are called in the order given, in the event loop, and must not block o
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from policies import Attempt, Decision, Facts, Try
 
 from .record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A request that was refused before a decision was made: nothing of it but where it went and why not."""
+
+    status: int
+    code: str | None
+    method: str
+    path: str
+    request_id: str | None = None
 
 
 class Observer(Protocol):
@@ -28,6 +40,10 @@ class Observer(Protocol):
 
     def on_finish(self, record: Record) -> None:
         """The request is over: answered, refused, interrupted or cancelled. Told exactly once per decision."""
+        ...
+
+    def on_turned_away(self, refused: TurnedAway) -> None:
+        """A request was refused at the door: bad input, no key, too much, unknown model. No decision was told."""
         ...
 
 
@@ -72,4 +88,7 @@ class Silent:
         """Nothing."""
 
     def on_finish(self, record: Record) -> None:
+        """Nothing."""
+
+    def on_turned_away(self, refused: TurnedAway) -> None:
         """Nothing."""

@@ -43,6 +43,10 @@ class Table(Protocol):
 class Guesses(Protocol):
     """What infers variables that a condition asks for and the caller did not send."""
 
+    def prepare(self) -> None:
+        """Load what guessing needs. Blocks: call it in a thread, or let the first guess wait."""
+        ...
+
     def informed(self, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
         """The facts with what could be inferred, and for each variable its value, confidence and cost."""
         ...

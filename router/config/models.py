@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -16,6 +17,7 @@ OnInterrupt = Literal["error", "continue"]
 
 
 MIN_SECRET = 8
+SHORTEST_JWT_SECRET = 32
 
 
 class Model(BaseModel):
@@ -60,8 +62,15 @@ class Key(Model):
 class Jwt(Model):
     """Session tokens and client secrets. An empty secret means: a fresh one at each start."""
 
-    secret: SecretStr = SecretStr("")
+    secret: SecretStr = Field(default=SecretStr(""), description="Empty, or at least 32 bytes")
     ttl_s: Seconds = 3600
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value().encode()) < SHORTEST_JWT_SECRET:
+            raise PydanticCustomError("too_short", "must be empty or at least 32 bytes long")
+        return secret
 
 
 class Auth(Model):

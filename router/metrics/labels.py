@@ -7,6 +7,19 @@ from policies import Attempt, Decision
 
 OTHER, NONE, DIRECT = "other", "none", "direct"
 
+TURNED_AWAY = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "limited",
+    500: "internal_error",
+    503: "shed",
+}  # refused before a decision, by status; any other is `other`
+
 
 def _nothing(_name: str) -> bool:
     return False

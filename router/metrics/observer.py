@@ -15,10 +15,10 @@ from prometheus_client.process_collector import ProcessCollector
 
 from policies import Attempt, Decision, Facts, Outcome
 from router.cost import Tokens, cost_usd, tokens_of
-from router.observers import Silent
+from router.observers import Silent, TurnedAway
 from router.record import Record
 
-from .labels import NONE, OTHER, LabelSets, protocol_of
+from .labels import NONE, OTHER, TURNED_AWAY, LabelSets, protocol_of
 from .series import Series
 from .splits import Splits, Weights, no_splits
 from .table import STAGES
@@ -157,6 +157,12 @@ class Metrics(Silent):
                 target = labels.target(record.attempts[-1].target.name)
                 child("rr_malformed_events_total", target).inc(warning.count)
         self._count_tokens(record)
+
+    def on_turned_away(self, refused: TurnedAway) -> None:
+        """Count a request that met no decision: without a route, its class by the status it got."""
+        self.series.child(
+            "rr_requests_total", "chat", NONE, NONE, "error", TURNED_AWAY.get(refused.status, OTHER)
+        ).inc()
 
     def voice_stage(self, stage: str, duration_s: float, *, route: str | None = None) -> None:
         """A latency of a voice turn; `first_audio` also counts for its route ("router/route id")."""

@@ -120,7 +120,7 @@ def create_app(
 
         return create_control(site, shelf, effective_session)
 
-    front = Front(table, control=control, controlled=CONTROLLED, voice=voice, lifespan=lifespan)
+    front = Front(table, control=control, controlled=CONTROLLED, voice=voice, lifespan=lifespan, note=site.note)
     return App(front, site)
 
 

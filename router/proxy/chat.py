@@ -46,6 +46,7 @@ class Chat:
             completion = await self._site.router.complete(document, caller)
         except Refusal as refusal:
             settle(permit, refusal.record)
+            self._site.note(exchange, refusal)
             await refuse(exchange, refusal, permit)
             return
         settle(permit, completion.record)
@@ -80,6 +81,7 @@ class Streamed:
             stream = await self._site.router.stream(document, caller)
         except Refusal as refusal:
             settle(self._permit, refusal.record)
+            self._site.note(self._exchange, refusal)
             if not self._exchange.committed:
                 await refuse(self._exchange, refusal, self._permit)
                 return

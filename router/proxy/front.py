@@ -18,6 +18,7 @@ from .faults import ClientGone, internal_body, refused
 log = logging.getLogger("router.proxy")
 
 Endpoint = Callable[[Exchange], Awaitable[None]]
+Note = Callable[[Exchange, Refusal], None]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_AGE_S = 86_400
 CONTROL_BODY_BYTES = 4 * 1024 * 1024
@@ -67,12 +68,14 @@ class Front:
         controlled: tuple[str, ...],
         voice: AsgiApp | None = None,
         lifespan: Lifespan | None = None,
+        note: Note = lambda _exchange, _refusal: None,
     ) -> None:
         self._table = table
         self._control = control
         self._controlled = controlled
         self._voice = voice
         self._lifespan = lifespan
+        self._note = note
         self._plane: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,12 +91,14 @@ class Front:
         try:
             await self._dispatch(exchange)
         except Refusal as refusal:
+            self._note(exchange, refusal)
             if not exchange.committed:
                 await exchange.refuse(refusal)
         except ClientGone:
             log.debug("client gone", extra={"request_id": exchange.request_id})
         except Exception:
             log.exception("defect while serving", extra={"request_id": exchange.request_id})
+            self._note(exchange, refused(500, "defect", code="internal_error"))
             if exchange.committed:
                 raise
             await exchange.respond(500, internal_body(exchange.request_id))

@@ -83,6 +83,7 @@ class Passage:
             answer = await self._site.router.flow(parcel, caller)
         except Refusal as refusal:
             settle(permit, refusal.record)
+            self._site.note(exchange, refusal)
             await refuse(exchange, refusal, permit)
             return
         try:
@@ -114,6 +115,7 @@ class Passage:
             completion = await call
         except Refusal as refusal:
             settle(permit, refusal.record)
+            self._site.note(exchange, refusal)
             await refuse(exchange, refusal, permit)
             return
         settle(permit, completion.record)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from router.observers import TurnedAway
 from router.record import Record
 from router.refusal import Refusal
 from router.router import Caller, Router
@@ -81,6 +82,13 @@ class Site:
         router = self.router.decide(document, caller).router
         if router is not None and not principal.may_route(router):
             raise refused(404, f"There is no router {router!r}.", code="router_not_found", param="model")
+
+    def note(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Tell the observers of a refusal that met no decision; others they have been told of already."""
+        if refusal.record is None:
+            told = TurnedAway(refusal.status, refusal.code, exchange.method, exchange.path, exchange.request_id)
+            for observer in self.router.observers:
+                observer.on_turned_away(told)
 
     async def admit(
         self, principal: Principal, *, size_bytes: int, document: Mapping[str, Any] | None = None

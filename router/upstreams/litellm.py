@@ -93,7 +93,10 @@ class LitellmUpstream:
     async def send(self, call: Call) -> "ScheduledReply | StreamedReply":
         """Translate, call, translate back."""
         if self._library is None:
-            await self.start()
+            try:
+                await self.start()
+            except (ImportError, ValueError) as error:
+                raise UpstreamFault(Outcome.OTHER, f"the provider cannot be used: {error}") from error
         if call.document is None or not call.path.endswith(("/chat/completions", "/embeddings")):
             message = f"{call.path!r} is not available at a provider that is reached through litellm"
             return _error(404, message, "invalid_request_error", "unknown_url", {})

@@ -48,7 +48,7 @@ def test_a_resting_target_is_seen_at_the_scrape(config):
 
 def test_a_provider_that_cannot_be_used_is_logged_and_does_not_stop_the_house(config, caplog):
     house = build(config, {})
-    asyncio.run(house._warm())
+    asyncio.run(house.upkeep.warm({"anthropic"}))
     [line] = [record for record in caplog.records if record.message == "provider cannot be used"]
     assert line.fields["provider"] == "anthropic"
     assert "loopback" in line.fields["error"]

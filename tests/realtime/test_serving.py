@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from realtime.app import access_of
 from realtime.serving import Wanted, binding_of, refusal_of, run, shown, with_local_ollama
 from router.config import load
+from router.proxy import access_of
 from router.server import Binding
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,7 +52,7 @@ def test_without_keys_nothing_else_is_served_and_with_keys_it_is(tmp_path):
 
 
 def test_keys_reach_the_door_with_their_limits(tmp_path):
-    (key,) = access_of(configured(tmp_path, KEY)).keys
+    (key,) = access_of(configured(tmp_path, KEY).auth).keys
     assert (key.id, key.secret, key.write, key.allowance.rpm) == ("web", "12345678", True, 60)
 
 

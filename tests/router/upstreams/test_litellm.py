@@ -202,3 +202,10 @@ async def test_the_full_path_from_router_file_to_anthropics_wire_and_back(server
     assert [one.target.name for one in stream.record.attempts] == ["anthropic/529", "anthropic/claude"]
     assert stream.record.usage["completion_tokens"] == 6
     await router.aclose()
+
+
+async def test_a_provider_that_may_not_be_reached_is_an_outcome_and_never_a_defect():
+    upstream = LitellmUpstream("anthropic", "key", base_url="http://127.0.0.1:9")
+    with pytest.raises(UpstreamFault) as fault:
+        await upstream.send(Call(Target("anthropic", "claude"), "/chat/completions", b"{}", {}, False, Timeouts()))
+    assert "cannot be used" in fault.value.message
