@@ -34,6 +34,7 @@ class Answer:
     """A reply made of prepared pieces."""
 
     status = 200
+    idle_s = 60.0
 
     def __init__(self, pieces: list[bytes], content_type: str) -> None:
         self._pieces = iter(pieces)

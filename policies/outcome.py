@@ -4,7 +4,7 @@ The table is the law: the plan, the breaker and the answer to the client read it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -137,7 +137,7 @@ RULES: Mapping[Outcome, Rule] = {
     Outcome.MALFORMED_RESPONSE: _broken(code="malformed_response"),
     Outcome.DECODE_ERROR: _broken(code="malformed_response"),
     Outcome.CANCELLED_BY_CLIENT: Rule("never", fall_back=False, failure=False, status=499, code="cancelled"),
-    Outcome.ROUTER_OVERLOADED: _ours("router_overloaded"),
+    Outcome.ROUTER_OVERLOADED: replace(_ours("router_overloaded"), fall_back=True),  # this target's calls are full
     Outcome.CIRCUIT_OPEN: _ours("circuit_open"),
     Outcome.BUDGET_EXHAUSTED: _ours("budget_exhausted"),
     Outcome.OTHER: _broken(),

@@ -6,7 +6,7 @@ without `[DONE]`, or, where continuing is asked for, another attempt that goes o
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -137,6 +137,8 @@ class Stream:
         if prefill:
             self._walk.prefill()
         call = self._errand.call(step, self.record.attempts, assistant=prefix if prefill else None)
+        if call.timeouts.idle_s < call.timeouts.first_token_s:
+            call = replace(call, timeouts=replace(call.timeouts, idle_s=call.timeouts.first_token_s))
         passage = Passage(
             step.target.name,
             wants_usage=self._wants_usage,
@@ -162,6 +164,7 @@ class Stream:
             self._cut(reply)
             raise
         self._walk.first_token(committed=True)
+        reply.idle_s = step.timeouts.idle_s  # until here the first-token limit alone held
         return _Opened(reply, events, passage, first, step.target.name)
 
     async def _first(self, reply: Reply, passage: Passage, timer: asyncio.Timeout) -> tuple[EventReader, bytes]:

@@ -5,6 +5,7 @@ here, and asking for one is a 400 that says so. Transcription takes WAV uploads 
 """
 
 import base64
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ class LocalReply:
         self._status = status
         self._headers = headers
         self._steps = steps
+        self.idle_s = math.inf  # made here: it is never waited for
 
     @property
     def status(self) -> int:

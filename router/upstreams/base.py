@@ -33,6 +33,8 @@ class Call:
 class Reply(Protocol):
     """An upstream's answer, being read. Must be closed; closing early closes the connection."""
 
+    idle_s: float  # the longest silence between two pieces; may be changed while the answer is read
+
     @property
     def status(self) -> int:
         """HTTP status code."""

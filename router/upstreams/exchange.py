@@ -40,7 +40,7 @@ class Exchange:
         self._overhead = 0
         self._header_count = 0
         self._started_s = 0.0
-        self._idle_s = 0.0
+        self.idle_s = 0.0
         self._touched = False
         self._head_done = False
         self._complete = False
@@ -58,7 +58,7 @@ class Exchange:
         """
         connection = self._connection
         assert connection is not None  # noqa: S101  an exchange is opened once, right after it is made
-        self._idle_s = idle_s
+        self.idle_s = idle_s
         self._started_s = self._loop.time()
         connection.carry(self, request)
         try:
@@ -98,7 +98,7 @@ class Exchange:
             elif self._connection is None:
                 raise UpstreamFault(Outcome.CANCELLED_BY_CLIENT, "the reply was closed")
             else:
-                await self._wait(self._idle_s)
+                await self._wait(self.idle_s)
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See `Reply.body`."""
@@ -166,7 +166,7 @@ class Exchange:
     def expired(self) -> None:
         """Nothing came in time."""
         if self._head_done:
-            self._fail(UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self._idle_s:g} s"))
+            self._fail(UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self.idle_s:g} s"))
         else:
             self._fail(UpstreamFault(Outcome.HEADER_TIMEOUT, "no answer in time"))
 

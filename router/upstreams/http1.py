@@ -84,7 +84,7 @@ class Origin:
         fresh = False
         while True:
             if not self.pool.try_enter():
-                await self.pool.enter(timeouts.first_token_s)
+                await self.pool.enter(min(self.pool.queue_s, timeouts.first_token_s / 2))
             connection = None if fresh else self.pool.take()
             if connection is None:
                 try:

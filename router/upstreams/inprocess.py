@@ -50,7 +50,7 @@ class ScheduledReply:
         self._headers = headers
         self._pieces = pieces
         self._clock = clock
-        self._idle_s = idle_s
+        self.idle_s = idle_s
         self._fault = fault
         self._next = 0
         self._began_s = clock.now()
@@ -80,9 +80,9 @@ class ScheduledReply:
                 raise self._fault
             return b""
         wait_s = self._began_s + self._pieces[self._next].at_s - self._clock.now()
-        if wait_s > self._idle_s:
-            await self._clock.sleep(self._idle_s)
-            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self._idle_s:g} s")
+        if wait_s > self.idle_s:
+            await self._clock.sleep(self.idle_s)
+            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self.idle_s:g} s")
         if wait_s > 0:
             await self._clock.sleep(wait_s)
         return self._due()

@@ -171,7 +171,7 @@ class StreamedReply:
         self._iterator: AsyncIterator[Any] = aiter(chunks)
         self._errors = errors
         self._closing = closing
-        self._idle_s = idle_s
+        self.idle_s = idle_s
         self._ended = False
 
     async def read(self) -> bytes:
@@ -179,13 +179,13 @@ class StreamedReply:
         if self._ended:
             return b""
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(self.idle_s):
                 chunk = await anext(self._iterator)
         except StopAsyncIteration:
             self._ended = True
             return b"data: [DONE]\n\n"
         except TimeoutError as error:
-            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self._idle_s:g} s") from error
+            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self.idle_s:g} s") from error
         except self._errors as error:
             self._ended = True
             return self._broken(error)

@@ -11,6 +11,8 @@ from policies import Outcome
 from .base import UpstreamFault
 from .connection import Connection
 
+QUEUE_S = 5.0
+
 
 class Pool:
     """LIFO keep-alive pool with a bounded queue in front of `max_inflight` slots."""
@@ -18,6 +20,7 @@ class Pool:
     def __init__(self, *, max_inflight: int = 1024, max_pending: int = 1024, idle_s: float = 30.0) -> None:
         self.in_use = 0
         self.idle_s = idle_s
+        self.queue_s = QUEUE_S  # the longest wait for a slot; half of the first-token limit if that is shorter
         self._max_inflight = max_inflight
         self._max_pending = max_pending
         self._idle: dict[Connection, None] = {}  # insertion order: the newest is the last

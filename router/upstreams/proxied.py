@@ -113,7 +113,7 @@ class ProxiedReply:
 
     def __init__(self, answer: "aiohttp.ClientResponse", limits: Timeouts) -> None:
         self._answer = answer
-        self._idle_s = limits.idle_s
+        self.idle_s = limits.idle_s
         self.status = answer.status
         fields: dict[str, str] = {}
         for name, value in answer.headers.items():
@@ -127,11 +127,11 @@ class ProxiedReply:
         import aiohttp  # noqa: PLC0415
 
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(self.idle_s):
                 return await self._answer.content.readany()
         except TimeoutError:
             self.close()
-            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self._idle_s:g} s") from None
+            raise UpstreamFault(Outcome.IDLE_TIMEOUT, f"nothing arrived for {self.idle_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             self.close()
             raise _fault(error, body=True) from None

@@ -22,7 +22,6 @@ def test_only_the_clients_own_doing_and_ours_does_not_fall_back():
         Outcome.BAD_REQUEST,
         Outcome.CONTENT_FILTER,
         Outcome.CANCELLED_BY_CLIENT,
-        Outcome.ROUTER_OVERLOADED,
         Outcome.CIRCUIT_OPEN,
         Outcome.BUDGET_EXHAUSTED,
     }

@@ -45,7 +45,7 @@ def test_a_failure_of_the_target_goes_on_to_the_next(outcome):
     assert tried(plan(A, B).next_step([ended(A, outcome)])) is B
 
 
-@pytest.mark.parametrize("outcome", [Outcome.BAD_REQUEST, Outcome.CONTENT_FILTER, Outcome.ROUTER_OVERLOADED])
+@pytest.mark.parametrize("outcome", [Outcome.BAD_REQUEST, Outcome.CONTENT_FILTER, Outcome.BUDGET_EXHAUSTED])
 def test_what_would_fail_anywhere_is_not_tried_elsewhere(outcome):
     assert reason(plan(A, B).next_step([ended(A, outcome)])) is StopReason.FINAL
 

@@ -38,7 +38,7 @@ WORDS = CANONICAL.split()
         ("close", "reset_before_commit"),
         ("hang", "first_token_timeout"),
         ("slow-headers", "first_token_timeout"),
-        ("slow-first-30", "idle_timeout"),
+        ("slow-first-30", "first_token_timeout"),
         ("comments-only", "first_token_timeout"),
         ("empty", "empty_response"),
         ("null-content", "empty_response"),

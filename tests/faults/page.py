@@ -1,0 +1,59 @@
+"""`python -m tests.faults.page > docs/failure-contract.md`: the page about what clients see when something breaks."""
+
+import json
+import sys
+
+from .figures import FILE
+from .matrix import EVERY, NOT_RUN, TABLE
+
+HEAD = """# The failure contract
+
+Made from the fault matrix by `python -m tests.faults.page > docs/failure-contract.md`. What breaks, what a client sees,
+the slowest figure that a run measured (two shared cores, timers shortened by configuration: connect 0.4 s, first token
+0.5 s, idle 0.3 s), and the test that proves it. `make test` runs every row that has a test.
+
+Every row keeps the twelve invariants: the attempts told are the calls the provider saw (I1); the client's words are
+those of the one serving attempt, in order, once (I2, I3); no more attempts than allowed (I4); a request ends in exactly
+one way (I5); no upstream call outlives its client (I6); gauges return to nought (I7); requests and attempts are counted
+once (I8); no key or prompt outside its place (I9); fallback never changes a variant (I10); the number of series is
+bounded (I11); no task or socket is lost (I12).
+
+Two sentences say most of it. **Before the first word** a fault is invisible: the next target answers. **After it**
+nothing is replayed: the client gets exactly what was sent and then one error event without `[DONE]`, unless
+`on_interrupt: continue` is set, which goes on where the text was cut or ends in the same one error.
+
+| row | what breaks | what the client sees | figure | proof |
+|---|---|---|---|---|
+"""
+TAIL = """
+## Not run here
+
+These rows need what an ordinary machine may not offer. They are listed, not passed.
+
+| row | what breaks | what the client would see | why not |
+|---|---|---|---|
+"""
+
+
+def figure(row, kept):
+    """The figure of a row, where one was measured."""
+    found = kept.get(f"{row.number} {row.fault}") or next(
+        (value for name, value in kept.items() if name.startswith(f"{row.number} ") and not row.models), None
+    )
+    return f"{found['value']:g} {found['unit']}" if found else "–"
+
+
+def page(kept):
+    """The whole page."""
+    rows = [
+        f"| {row.number} | {row.fault} | {row.sees} | {figure(row, kept)} | "
+        f"`{row.proof or 'tests/faults/test_matrix.py'}` |"
+        for row in EVERY
+        if row not in NOT_RUN
+    ]
+    missing = [f"| {row.number} | {row.fault} | {row.sees} | {row.proof} |" for row in NOT_RUN]
+    return HEAD + "\n".join(rows) + "\n" + TAIL + "\n".join(missing) + f"\n\n{len(TABLE)} rows are of one table.\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(json.loads(FILE.read_text()) if FILE.exists() else {}))
