@@ -28,7 +28,7 @@ class CooldownRule:
     min_calls: int = 20
     window_s: float = 30.0
     base_s: float = 30.0
-    max_s: float = 300.0
+    max_s: float = 30.0
     jitter: float = 0.2  # a rest is shortened by up to this fraction, so that routers do not probe in step
     slow_start_s: float = 30.0
 

@@ -1,12 +1,14 @@
 """Fitness: who of a lineup is left out because it cannot do what is needed, or is resting.
 
 What is known about a model may be wrong, so a need that nobody meets leaves nobody out: the provider itself will say.
-Cool-down never leaves out the last target: if all rest, the one that is back soonest is tried.
+Cool-down never leaves out the last target: if all rest, the one that is back soonest is tried, once. A target that is
+just back from its rest is preferred by a growing share of requests only; for the others it stands last.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .bucketing import BUCKETS, bucket
 from .facts import Facts, Needs
 from .plan import Candidate
 from .target import Target
@@ -29,7 +31,10 @@ def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candida
         for name in names
         if name in seen and (seen[name].rests_until_s > now_s or seen[name].probing)
     }
-    return _awake(names, lineup, resting, facts) if resting else lineup, warnings
+    if resting:
+        lineup = _awake(names, lineup, resting, facts)
+    rising = {name for name in names if name in seen and seen[name].share < 1.0 and name not in resting}
+    return _eased(lineup, rising, facts) if rising else lineup, warnings
 
 
 def lacking(target: Target, needs: Needs) -> str | None:
@@ -63,9 +68,22 @@ def _awake(names: Sequence[str], lineup: Candidates, resting: dict[str, str], fa
     if not asleep:
         return lineup
     spared = min(asleep, key=lambda name: facts.health[name].rests_until_s) if asleep == usable else None
-    return tuple(
-        replace(candidate, skipped=resting[name])
-        if candidate.skipped is None and name in resting and name != spared
-        else candidate
-        for name, candidate in zip(names, lineup, strict=True)
-    )
+    judged: list[Candidate] = []
+    for name, candidate in zip(names, lineup, strict=True):
+        if candidate.skipped is not None or name not in resting:
+            judged.append(candidate)
+        elif name == spared:
+            judged.append(replace(candidate, spared=True))
+        else:
+            judged.append(replace(candidate, skipped=resting[name]))
+    return tuple(judged)
+
+
+def _eased(lineup: Candidates, rising: set[str], facts: Facts) -> Candidates:
+    """Slow start: behind the others for all but its share of requests; the request's own seed says for which."""
+
+    def waits(candidate: Candidate) -> bool:
+        name = candidate.target.name
+        return name in rising and bucket(name, facts.seed) >= facts.health[name].share * BUCKETS
+
+    return tuple(sorted(lineup, key=waits))

@@ -43,6 +43,7 @@ class Candidate:
 
     target: Target
     skipped: str | None = None
+    spared: bool = False  # it rests too, but somebody must be tried: once, no more
 
 
 @dataclass(frozen=True, slots=True)

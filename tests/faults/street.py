@@ -197,9 +197,23 @@ class Street:
         environment = {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning", "COLUMNS": "200"}
         with self.stderr.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "realtime", "serve", "--config", "server.yml", "--port", "0",
-                 "--log-format", "json"],
-                cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True,
+                [
+                    sys.executable,
+                    "-m",
+                    "realtime",
+                    "serve",
+                    "--config",
+                    "server.yml",
+                    "--port",
+                    "0",
+                    "--log-format",
+                    "json",
+                ],
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         assert select.select([self.process.stdout], [], [], 30)[0], self.stderr.read_text()
         line = self.process.stdout.readline()

@@ -66,3 +66,24 @@ def test_reasons_given_before_stay():
     health = {"p/small": TargetHealth(rests_until_s=99.0), "q/other": TargetHealth(rests_until_s=99.0)}
     facts = Facts("m", health=health, needs=Needs(prompt_tokens=500))
     assert skipped(facts, lineup)[0] == ["ignored", None]
+
+
+def test_the_last_one_is_spared_when_all_rest():
+    health = {f"p/{name}": TargetHealth(rests_until_s=99.0) for name in ("small", "large", "open")}
+    candidates, _ = fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, now_s=10.0))
+    assert [candidate.spared for candidate in candidates] == [True, False, False]
+
+
+def test_who_is_just_back_is_preferred_by_its_share_of_requests():
+    health = {"p/small": TargetHealth(share=0.3)}
+    first = [
+        fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, seed=f"s{n}"))[0][0].target
+        for n in range(1000)
+    ]
+    assert 250 < first.count(SMALL) < 350
+    assert set(first) == {SMALL, LARGE}
+
+
+def test_who_is_just_back_and_alone_is_tried():
+    facts = Facts("m", health={"p/small": TargetHealth(share=0.1)}, seed="s")
+    assert fit(["p/small"], ALL[:1], facts)[0] == ALL[:1]

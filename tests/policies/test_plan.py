@@ -250,3 +250,8 @@ def test_a_repeat_never_takes_the_place_of_a_target_that_was_not_asked():
     assert tried(plan(A, B, retry_same=1).next_step(failed)) is A
     assert tried(plan(A, B, C, retry_same=1).next_step(failed)) is B
     assert tried(plan(A, B, C, retry_same=1, max_attempts=4).next_step(failed)) is A
+
+
+def test_a_target_that_rests_but_is_spared_is_tried_once():
+    spared = Plan((Candidate(A, spared=True), Candidate(B, "cooling down")), Limits(), 100.0)
+    assert reason(spared.next_step([ended(A, Outcome.HTTP_5XX)])) is StopReason.SPENT
