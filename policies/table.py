@@ -1,6 +1,6 @@
 """The routing table: the one path that decides. Facts in, decision out; the same inputs give the same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -41,8 +41,9 @@ class Rules:
 class RoutingTable:
     """Everything a decision depends on besides the facts. Never changes; a reload makes a new one.
 
-    `aliases` map names and patterns (`gpt-realtime*`) to model strings, `limits` (in voice sessions `spoken_limits`)
-    hold where a policy has none.
+    `aliases` map names and patterns (`gpt-realtime*`) to model strings for what nobody serves; a name (no pattern) that
+    is also in `firm` stands for its model string even where somebody serves it: the operator wrote it about that name.
+    `limits` (in voice sessions `spoken_limits`) hold where a policy has none.
     Raises ValueError when two policies share a name.
     """
 
@@ -52,6 +53,7 @@ class RoutingTable:
         policies: Sequence[Policy] = (),
         *,
         aliases: Mapping[str, str] = MappingProxyType({}),
+        firm: Collection[str] = (),
         limits: Limits = Limits(),  # noqa: B008  frozen
         spoken_limits: Limits | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class RoutingTable:
         self.limits = limits
         self.spoken_limits = spoken_limits or limits
         self._aliases = Aliases(aliases)
+        self._firm = {name: aliases[name] for name in firm if name in aliases}
         self._caster = Caster(targets, self._aliases)
         self._rules: dict[str, Rules] = {}
         for policy in policies:
@@ -125,6 +128,8 @@ class RoutingTable:
 
     def _router(self, model: str) -> Rules | None:
         """The router a model string names, or None if it names a model."""
+        if model in self._firm:
+            return self._named_router(self._firm[model])
         rules = self._named_router(model)
         if rules is None and model != AUTO and not self._caster.find(model):
             alias = self._aliases.get(model)
@@ -184,13 +189,14 @@ class RoutingTable:
 
     def _direct(self, facts: Facts) -> Decision:
         model, reason = facts.model, Reason.SPECIFIED
-        if model == AUTO:
-            reason = Reason.AUTO
-        elif not self._caster.find(model):
-            alias = self._aliases.get(model)
+        served = model == AUTO or bool(self._caster.find(model))
+        alias = self._firm.get(model) if served else self._aliases.get(model)
+        if alias is not None or not served:
             if alias is None or (alias != AUTO and not self._caster.find(alias)):
                 raise self._unknown(model, alias)
             model, reason = alias, Reason.ALIAS
+        elif model == AUTO:
+            reason = Reason.AUTO
         elif self.targets.named(model) is None:
             reason = Reason.BARE_MODEL
         plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self._limits(facts), None)

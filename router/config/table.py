@@ -40,6 +40,7 @@ def build_table(config: Config, catalogue: Catalogue | None = None) -> RoutingTa
         Targets(tuple(config.providers), known),
         tuple(policies_of(config).values()),
         aliases=config.aliases,
+        firm=config.own_aliases,
         limits=limits_of(config.defaults),
         spoken_limits=spoken_limits_of(config.defaults),
     )

@@ -106,6 +106,23 @@ class TestModelStrings:
         assert decide("llama", aliases=aliases).reason is Reason.BARE_MODEL
         assert decide("best", aliases=aliases).reason is Reason.ALIAS
 
+    def test_a_firm_alias_wins_over_whoever_serves_the_name(self):
+        aliases = {
+            "llama": "router/support",
+            "gpt": "mine/own",
+            "auto": "mine/own",
+            "lost": "absent/x",
+            "g*": "mine/own",
+        }
+        firm = table(router(), aliases=aliases, firm=["llama", "gpt", "auto", "g*", "unknown"])
+        assert firm.decide(Facts("llama")).router == "support"
+        for name in ("gpt", "auto"):
+            decision = firm.decide(Facts(name))
+            assert (decision.model, decision.reason, decision.requested) == ("mine/own", Reason.ALIAS, name)
+        assert firm.decide(Facts("openai/gpt")).model == "openai/gpt"
+        with pytest.raises(UnknownModel, match="which no configured provider serves"):
+            table(aliases={"llama": "absent/x"}, firm=["llama"]).decide(Facts("llama"))
+
     @pytest.mark.parametrize(
         ("model", "status", "code", "words"),
         [

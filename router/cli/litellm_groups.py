@@ -1,0 +1,259 @@
+"""Turns a LiteLLM proxy configuration into our files' content; what has no counterpart becomes a note.
+
+A `model_name` with several deployments becomes a router that splits by their weights (else by rpm, else tpm, else
+evenly, as LiteLLM's simple shuffle does); one with a single deployment becomes an alias, or a router when it has
+fallbacks, parameters or limits of its own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from router.config.providers import KNOWN
+
+from .litellm_terms import OPTIONS, PARAMETERS, REMARKS, SORTS, provider_of, remark, settings_of, variable
+
+MASTER_KEY = "LITELLM_MASTER_KEY"
+_TAKEN = frozenset(
+    {"model", "api_key", "api_base", "base_url", "custom_llm_provider", "weight", "rpm", "tpm", "timeout",
+     "stream_timeout", "input_cost_per_token", "output_cost_per_token", *PARAMETERS, *OPTIONS}
+)  # fmt: skip
+_SECONDS = {
+    "timeout": ("timeouts", "total_s"),
+    "request_timeout": ("timeouts", "total_s"),
+    "stream_timeout": ("timeouts", "first_token_s"),
+    "cooldown_time": ("cooldown", "base_s"),
+}
+_CHAINS = ("fallbacks", "context_window_fallbacks")  # one walk takes both: too small a context falls back, too
+
+
+@dataclass(slots=True)
+class Imported:
+    """What came out. `notes` name what could not be translated, or not quite."""
+
+    providers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    routers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    prices: dict[str, dict[str, float]] = field(default_factory=dict)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Remember it once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One entry of model_list, translated. `shares`: its weight, rpm and tpm, as far as given."""
+
+    model: str
+    shares: Mapping[str, float]
+    parameters: Mapping[str, Any]
+    timeouts: Mapping[str, float]
+
+
+Groups = Mapping[str, Sequence[Deployment]]
+
+
+def convert(document: Mapping[str, Any]) -> Imported:
+    """The whole configuration. Never fails for what is in it: what is not understood is a note."""
+    imported = Imported()
+    groups: dict[str, list[Deployment]] = {}
+    for entry in document["model_list"]:
+        name, deployment = _deployment(entry, imported)
+        if name and deployment is not None:
+            groups.setdefault(name, []).append(deployment)
+    settings = {**mapping(document.get("litellm_settings")), **mapping(document.get("router_settings"))}
+    aliases = mapping(settings.pop("model_group_alias", None))
+    chains = _chains(settings, imported)
+    sort = SORTS.get(str(settings.get("routing_strategy")))
+    if sort or settings.get("routing_strategy") == "simple-shuffle":
+        del settings["routing_strategy"]
+    _settings(settings, imported)
+    _general(mapping(document.get("general_settings")), imported)
+    for part in document:
+        if part not in ("model_list", "litellm_settings", "router_settings", "general_settings"):
+            imported.note(part + (remark(part) or "; no counterpart"))
+    for name, deployments in groups.items():
+        wanted = chains.get(name, chains.get("*", [])) if name not in chains.get("*", []) else chains.get(name, [])
+        _group(name, deployments, _models(name, wanted, groups), imported, sort=sort)
+    for alias, row in aliases.items():
+        target = str(mapping(row).get("model", row) if isinstance(row, dict) else row)
+        imported.aliases[str(alias)] = imported.aliases.get(target) or _models("", [target], groups)[0]
+    return imported
+
+
+def _deployment(entry: Any, imported: Imported) -> tuple[str, Deployment | None]:
+    name = str(mapping(entry).get("model_name", ""))
+    params = mapping(mapping(entry).get("litellm_params"))
+    model = params.get("model")
+    if not name or not isinstance(model, str):
+        imported.note(f"model_list entry {name or '?'}: no model")
+        return name, None
+    if model == "*":
+        imported.note(f"{name}: a wildcard needs nothing, provider/model works for every provider with a key")
+        return name, None
+    if custom := params.get("custom_llm_provider"):
+        model = f"{custom}/{model}"
+    provider, bare = provider_of(model)
+    provider = _provider(provider, settings_of(provider, params), imported)
+    _note_params(name, provider, params, imported)
+    if bare == "*":
+        imported.note(f"{name}: a wildcard needs nothing, {provider}/<model> works for every model")
+        return name, None
+    target = f"{provider}/{bare}"
+    costs = {**mapping(mapping(entry).get("model_info")), **params}
+    price = {
+        side: round(float(costs[f"{side}_cost_per_token"]) * 1e6, 6)
+        for side in ("input", "output")
+        if _is_number(costs.get(f"{side}_cost_per_token"))
+    }
+    if len(price) == 2:
+        imported.prices[target] = price
+    shares = {key: float(params[key]) for key in ("weight", "rpm", "tpm") if _is_number(params.get(key))}
+    parameters = {key: params[key] for key in PARAMETERS if key in params}
+    timeouts = {
+        _SECONDS[key][1]: float(params[key]) for key in ("timeout", "stream_timeout") if _is_positive(params.get(key))
+    }
+    return name, Deployment(target, shares, parameters, timeouts)
+
+
+def _note_params(name: str, provider: str, params: Mapping[str, Any], imported: Imported) -> None:
+    for key in params:
+        lost = key in OPTIONS and key not in imported.providers[provider].get("options", {})
+        if key not in _TAKEN or key in ("rpm", "tpm") or lost:
+            imported.note(f"{name}: {key}{remark(key)}")
+    if isinstance(params.get("api_key"), str) and not params["api_key"].startswith("os.environ/"):
+        imported.note(f"{name}: the key stands in the file as it did; better: providers.{provider}.api_key: ${{NAME}}")
+
+
+def _provider(name: str, wanted: dict[str, Any], imported: Imported) -> str:
+    """The name under which a provider with these settings stands; a second address or key gets a number."""
+    for number in range(1, 1000):
+        candidate = name if number == 1 else f"{name}-{number}"
+        if number > 1:
+            known = KNOWN.get(name)
+            wanted.setdefault("kind", known.kind if known else "openai")
+            if known and known.base_url:
+                wanted.setdefault("base_url", known.base_url)
+            if known and known.variables:
+                wanted.setdefault("api_key", f"${{{known.variables[0]}}}")
+        if imported.providers.setdefault(candidate, wanted) == wanted:
+            return candidate
+    return name
+
+
+def _chains(settings: dict[str, Any], imported: Imported) -> dict[str, list[str]]:
+    """Groups to fall back to, by group; `*` stands for a group that has none of its own."""
+    found: dict[str, list[str]] = {}
+    for key in _CHAINS:
+        rows = settings.pop(key, None)
+        for row in rows if isinstance(rows, list) else []:
+            for name, others in mapping(row).items():
+                if isinstance(others, list):
+                    found.setdefault(str(name), []).extend(str(one) for one in others if isinstance(one, str))
+                    if any(not isinstance(one, str) for one in others):
+                        imported.note(f"{key}: {name}: a fallback that is not a name")
+    everywhere = settings.pop("default_fallbacks", None)
+    if isinstance(everywhere, list):
+        found.setdefault("*", []).extend(str(one) for one in everywhere)
+    return found
+
+
+def _models(name: str, wanted: Sequence[str], groups: Groups) -> list[str]:
+    """Model strings of other groups: all their deployments, in order."""
+    found = chain.from_iterable(
+        [one.model for one in groups[other]] if other in groups else [other] for other in wanted if other != name
+    )
+    return list(dict.fromkeys(found))
+
+
+def _settings(settings: Mapping[str, Any], imported: Imported) -> None:
+    for key, value in settings.items():
+        if key == "num_retries" and isinstance(value, int):
+            imported.defaults.setdefault("attempts", {})["max"] = min(max(value + 1, 1), 20)
+        elif key == "allowed_fails" and isinstance(value, int) and value > 0:
+            imported.defaults.setdefault("cooldown", {})["consecutive_failures"] = value
+        elif key in _SECONDS and _is_positive(value):
+            part, ours = _SECONDS[key]
+            imported.defaults.setdefault(part, {})[ours] = value
+        elif key in REMARKS:
+            imported.note(f"{key}{remark(key)}")
+        else:
+            imported.note(f"{key}: {value!r}")
+
+
+def _general(settings: Mapping[str, Any], imported: Imported) -> None:
+    for key, value in settings.items():
+        if key != "master_key":
+            imported.note(f"general_settings.{key}{remark(key)}")
+            continue
+        secret = variable(value) if str(value).startswith("os.environ/") else f"${{{MASTER_KEY}}}"
+        imported.keys.append({"id": "master", "secret": secret, "write": True})
+        if secret != variable(value):
+            imported.note(f"general_settings.master_key: not copied; set {MASTER_KEY} in the environment")
+
+
+def _group(
+    name: str, deployments: Sequence[Deployment], fallbacks: list[str], imported: Imported, *, sort: str | None
+) -> None:
+    router = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "router"
+    first = deployments[0]
+    if len(deployments) == 1 and not (fallbacks or first.parameters or first.timeouts):
+        if name != first.model:
+            imported.aliases[name] = first.model
+        return
+    document: dict[str, Any] = {"router": router}
+    timeouts = {
+        key: max(one.timeouts.get(key, 0) for one in deployments) for one in deployments for key in one.timeouts
+    }
+    if timeouts:
+        document["timeouts"] = timeouts
+    variants = _sorted(deployments, sort) if sort and len(deployments) > 1 else _split(deployments)
+    document["default"] = {"id": "default", "variants": variants}
+    others = [model for model in fallbacks if model not in {one.model for one in deployments}]
+    if others:
+        document["fallbacks"] = others
+    imported.routers[router] = document
+    imported.aliases[name] = f"router/{router}"
+
+
+def _sorted(deployments: Sequence[Deployment], sort: str) -> list[dict[str, Any]]:
+    models = list(dict.fromkeys(one.model for one in deployments))
+    return [{"id": "best", "weight": 100, "model": "auto", "models": models, "sort": [sort]}]
+
+
+def _split(deployments: Sequence[Deployment]) -> list[dict[str, Any]]:
+    measure = next((key for key in ("weight", "rpm", "tpm") if any(key in one.shares for one in deployments)), "")
+    shares = [max(one.shares.get(measure, 0.0 if measure else 1.0), 0.0) for one in deployments]
+    total = sum(shares) or 1.0
+    weights = [round(share / total * 100, 2) for share in shares]
+    weights[0] = round(100 - sum(weights[1:]), 2)
+    variants = []
+    for number, (one, weight) in enumerate(zip(deployments, weights, strict=True), 1):
+        others = [other.model for other in deployments if other.model != one.model]
+        variant: dict[str, Any] = {"id": f"d{number}", "weight": weight, "model": one.model}
+        if others:
+            variant["fallbacks"] = list(dict.fromkeys(others))
+        if one.parameters:
+            variant["parameters"] = dict(one.parameters)
+        variants.append(variant)
+    return variants
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
