@@ -15,7 +15,7 @@ def failed(breaker, times, at=0.0, outcome=Outcome.HTTP_5XX, jitter=0.0):
 
 
 def rested():
-    breaker = Breaker()
+    breaker = Breaker(CooldownRule(max_s=300.0))
     failed(breaker, 5)
     return breaker
 

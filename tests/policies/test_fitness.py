@@ -77,11 +77,11 @@ def test_the_last_one_is_spared_when_all_rest():
 def test_who_is_just_back_is_preferred_by_its_share_of_requests():
     health = {"p/small": TargetHealth(share=0.3)}
     first = [
-        fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, seed=f"s{n}"))[0][0].target
+        fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, seed=f"s{n}"))[0][0].target.model
         for n in range(1000)
     ]
-    assert 250 < first.count(SMALL) < 350
-    assert set(first) == {SMALL, LARGE}
+    assert 250 < first.count("small") < 350
+    assert set(first) == {"small", "large"}
 
 
 def test_who_is_just_back_and_alone_is_tried():
