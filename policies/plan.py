@@ -144,7 +144,7 @@ class Plan:
 
         A repeat never takes the place of a target that has not been asked.
         """
-        sole = others == 0
+        sole = others == 0 and not any(candidate.spared for candidate in self.candidates)
         earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
         if last.credential_type == "byok" and last.rule.rest_s > 0.0:
             return 0.0  # the caller's own key or quota failed: once more with the configured one
