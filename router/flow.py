@@ -49,6 +49,11 @@ class Flow:
         """The target of the attempt that runs, which the record does not list yet."""
         return self._target
 
+    @property
+    def running_s(self) -> float:
+        """How long the attempt that runs has been running."""
+        return self._walk.running_s
+
     async def open(self) -> None:
         """Walk until a target's first bytes are there. Raises Refusal; being cancelled ends the walk."""
         try:

@@ -69,6 +69,11 @@ class Stream:
         """The target (`provider/model`) of the attempt that runs, which the record does not list yet."""
         return self._opened.target if self._opened is not None and not self._ended else None
 
+    @property
+    def running_s(self) -> float:
+        """How long the attempt that runs has been running."""
+        return self._walk.running_s
+
     async def open(self) -> None:
         """Walk until a target says something. Raises Refusal; being cancelled ends the walk."""
         try:

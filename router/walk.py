@@ -88,6 +88,11 @@ class Walk:
         return self._around.clock.now()
 
     @property
+    def running_s(self) -> float:
+        """How long the open attempt has been running; 0 without one."""
+        return self.now_s - self._open.started_s if self._open is not None else 0.0
+
+    @property
     def deadline_s(self) -> float:
         """When the request must be over, on the same clock."""
         plan = self.decision.plan

@@ -96,8 +96,10 @@ class Streamed:
     async def _relay(self, stream: Stream) -> None:
         exchange = self._exchange
         if not exchange.committed:
-            headers = [*EVENT_STREAM, *summary(stream.record, started_s=exchange.started_s, serving=stream.serving)]
-            await exchange.begin(200, headers + permit_headers(self._permit))
+            known = summary(
+                stream.record, started_s=exchange.started_s, serving=stream.serving, running_s=stream.running_s
+            )
+            await exchange.begin(200, [*EVENT_STREAM, *known, *permit_headers(self._permit)])
         while piece := await stream.read():
             self._wrote_s = self._site.clock()
             await exchange.write(piece)

@@ -125,7 +125,9 @@ class Passage:
 
 
 async def _relay(exchange: Exchange, permit: Permit, answer: Stream | Flow) -> None:
-    headers = summary(answer.record, started_s=exchange.started_s, serving=answer.serving) + permit_headers(permit)
+    headers = permit_headers(permit) + summary(
+        answer.record, started_s=exchange.started_s, serving=answer.serving, running_s=answer.running_s
+    )
     if not answer.content_type.startswith("text/event-stream"):
         headers.append((b"content-type", answer.content_type.encode("latin-1", "replace")))
         headers.append((b"x-accel-buffering", b"no"))

@@ -22,14 +22,14 @@ def sse_event(body: bytes) -> bytes:
     return b"data: " + body + b"\n\n"
 
 
-def summary(record: Record, *, started_s: float, serving: str | None = None) -> list[Header]:
+def summary(record: Record, *, started_s: float, serving: str | None = None, running_s: float = 0.0) -> list[Header]:
     """`x-rr-*`, `server-timing` and `openai-processing-ms` as known now (a stream's last chunk has the truth).
 
-    `serving` names the target of an attempt that still runs.
+    `serving` names the target of an attempt that still runs, for `running_s` now: that time is not our own.
     """
     decision = record.decision
     total_s = max(0.0, time.monotonic() - started_s)
-    upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts)
+    upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts) + running_s
     own_ms = max(0.0, total_s - upstream_s) * 1000
     timing = f"total;dur={total_s * 1000:.3f}, upstream;dur={upstream_s * 1000:.3f}, router;dur={own_ms:.3f}"
     headers: list[Header] = [

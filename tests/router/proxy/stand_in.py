@@ -92,6 +92,7 @@ class StandIn(Router):
 
 class Pieces:
     serving = None
+    running_s = 0.0
 
     def __init__(self, router, record, pieces, *, pause_s):
         self.router, self.record, self._pieces, self._pause_s = router, record, iter(pieces), pause_s

@@ -171,3 +171,11 @@ def test_random_routing_fields_never_give_a_5xx(fields, model):
             return explain.status_code
 
     assert asyncio.run(post()) < 500
+
+
+async def test_the_wait_for_a_streams_first_token_is_not_our_own_time():
+    app, _ = house()
+    async with visitor(app) as client:
+        answer = await client.post("/v1/chat/completions", json=chat("demo/smart", stream=True))
+    assert float(answer.headers["openai-processing-ms"]) >= 140
+    assert float(answer.headers["x-rr-overhead-ms"]) < 100
