@@ -15,6 +15,7 @@ from router.reload import Reloader
 from router.router import Router
 from router.upstreams.base import Upstream
 
+QUIET_S = 0.3  # after start or a reload, so that loading does not compete with the first requests
 log = logging.getLogger("realtime.upkeep")
 
 
@@ -73,6 +74,7 @@ class Upkeep:
         while True:
             await self._ahead.wait()
             self._ahead.clear()
+            await asyncio.sleep(QUIET_S)
             guesses = self._router.state.guesses
             if guesses is not None:
                 await asyncio.to_thread(guesses.prepare)

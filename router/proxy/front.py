@@ -12,7 +12,7 @@ from typing import Protocol
 
 from router.refusal import Refusal
 
-from .exchange import CORS, Exchange, Receive, Scope, Send
+from .exchange import CORS, Exchange, Message, Receive, Scope, Send
 from .faults import ClientGone, internal_body, refused
 
 log = logging.getLogger("router.proxy")
@@ -130,7 +130,10 @@ class Front:
         if self._plane is None:
             self._plane = self._control()
         body = await exchange.body(CONTROL_BODY_BYTES)
-        await self._plane(*exchange.handed_over(body))
+        scope, receive, send = exchange.handed_over(body)
+        if exchange.method == "HEAD":
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
+        await self._plane(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._voice is not None:
@@ -151,6 +154,17 @@ class Front:
                     await self._lifespan.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _without_body(send: Send) -> Send:
+    """HEAD is answered as GET without its body."""
+
+    async def headers_only(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return headers_only
 
 
 def allow(methods: Mapping[str, Endpoint]) -> str:

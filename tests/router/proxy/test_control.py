@@ -281,3 +281,11 @@ async def test_an_operation_of_a_router_outside_the_scope_is_404():
         made = await client.post("/router/v1/routers", json={**ROUTER, "name": "sales"}, headers=WRITE)
         seen = await client.get(f"/lro/v1alpha/{made.json()['name']}", headers=READ)
     assert seen.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/livez"])
+async def test_head_is_get_without_a_body(path):
+    async with door() as client:
+        got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
