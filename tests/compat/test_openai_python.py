@@ -2,15 +2,15 @@
 
 import pytest
 
+from .clients import OPENAI_3, SHARED
 from .environments import Python, run
 
 pytestmark = pytest.mark.compat
 
-COMMON = ("websockets==15.0.1", "distro==1.9.0", "tqdm==4.70.1", "sniffio==1.3.1")
 VERSIONS = {
-    "1": Python("openai-1", ("openai==1.109.1", *COMMON)),
-    "2": Python("openai-2", ("openai==2.54.0", *COMMON)),
-    "3": Python("openai-3", ("openai==3.52.0", "httpx2==2.16.2", "httpcore2==2.16.2", "truststore==0.10.5", *COMMON)),
+    "1": Python("openai-1", ("openai==1.109.1", *SHARED)),
+    "2": Python("openai-2", ("openai==2.54.0", *SHARED)),
+    "3": OPENAI_3,
 }
 
 
