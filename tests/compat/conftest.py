@@ -29,6 +29,8 @@ auth:
 providers:
   demo: {{kind: demo}}
   mine: {{kind: openai, base_url: "{upstream}", api_key: x, allow_private: true}}
+defaults:
+  timeouts: {{connect_s: 20, first_token_s: 20, idle_s: 20}}  # these tests are about shapes, on machines that are busy
 records: {{url: "memory://"}}
 """
 

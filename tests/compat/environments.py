@@ -118,7 +118,7 @@ class Facts:
         return self.facts[name]
 
 
-def run(environment: Python | Node, driver: str, given: dict, *, limit_s: float = 60, home: Path) -> Facts:
+def run(environment: Python | Node, driver: str, given: dict, *, limit_s: float = 120, home: Path) -> Facts:
     """Run a driver with `given` (JSON) as its argument; each line it prints that is a JSON object adds facts."""
     command, variables = environment.command(HERE / driver)
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}

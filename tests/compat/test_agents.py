@@ -2,7 +2,7 @@
 
 import pytest
 
-from .clients import AGENTS
+from .clients import AGENTS, NODE
 from .environments import run
 
 pytestmark = pytest.mark.compat
@@ -13,22 +13,37 @@ def python(house, home, speech):
     return run(AGENTS, "agents_python/voice.py", house.given(speech=speech), home=home)
 
 
+@pytest.fixture(scope="module")
+def node(house, home, speech):
+    return run(NODE, "agents_node/voice.mjs", house.given(speech=speech), home=home)
+
+
+@pytest.fixture(params=["python", "node"])
+def agent(request):
+    return request.getfixturevalue(request.param)
+
+
 def test_python_finds_nothing_to_complain_about(python):
     assert (python["errors"], python["complaints"]) == ([], [])
     assert {"session.updated", "response.done", "conversation.item.truncated"} <= set(python["seen"])
 
 
-def test_python_hears_runs_tools_and_keeps_the_history_in_order(python):
-    assert python["sound_bytes"] > 10_000
-    assert python["tool"] == ["get_weather", "sunny in paris"]
-    roles = [role for role, _ in python["history"]]
-    texts = [text for _, text in python["history"]]
+def test_node_finds_nothing_to_complain_about(node):
+    assert (node["errors"], node["wrong"]) == ([], [])
+    assert "mistake" not in node["seen"]
+
+
+def test_tools_are_run_and_the_history_is_kept_in_order(agent):
+    assert agent["sound_bytes"] > 10_000
+    assert agent["first_history"] == [["user", "say hello world"], ["assistant", "hello world"]]
+    assert agent["tool"] == ["get_weather", "sunny in paris"]
+    roles = [role for role, _ in agent["history"]]
+    texts = [text for _, text in agent["history"]]
     assert roles == ["user", "assistant", "user", "assistant", "user", "assistant"]
     assert texts[:3] == ["say hello world", "hello world", "use get_weather for the city paris"]
     assert "sunny" in texts[3]
     assert len(set(texts[4].split()) & {"what", "is", "the", "price", "of", "ticket"}) >= 3
 
 
-def test_python_is_interrupted_by_speech(python):
-    assert python["interrupted"] == ["cancelled", "turn_detected"]
-    assert python["truncated"] is True
+def test_speech_interrupts(agent):
+    assert agent["interrupted"] == ["cancelled", "turn_detected"]

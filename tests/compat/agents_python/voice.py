@@ -42,7 +42,7 @@ class Listener:
             self.events.append(event)
             self.came.set()
 
-    async def until(self, wanted, limit_s=20):
+    async def until(self, wanted, limit_s=30):
         """The events up to the first that fits; those are then behind us."""
         async with asyncio.timeout(limit_s):
             start = self.read

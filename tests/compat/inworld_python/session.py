@@ -48,7 +48,7 @@ class Client:
 
     async def next(self, before):
         try:
-            return json.loads(await asyncio.wait_for(self.socket.recv(), 15))
+            return json.loads(await asyncio.wait_for(self.socket.recv(), 25))
         except TimeoutError:
             raise RuntimeError(f"nothing came after {[event['type'] for event in before]}") from None
 

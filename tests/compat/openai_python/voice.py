@@ -49,7 +49,7 @@ class Talk:
 
     async def next(self):
         """The next event, as the SDK parses it."""
-        raw = await asyncio.wait_for(self.connection.recv_bytes(), 15)
+        raw = await asyncio.wait_for(self.connection.recv_bytes(), 25)
         document = json.loads(raw)
         kind = KINDS.get(document["type"])
         self.seen.append(document["type"])

@@ -26,7 +26,7 @@ export class Mailbox {
     this.seen.add(event.type);
     this.wake();
   }
-  async next(limit_ms = 15000) {
+  async next(limit_ms = 25000) {
     if (this.read >= this.events.length) {
       let timer;
       const late = new Promise((_, fail) => {
