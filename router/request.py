@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from policies import Feature, Needs, RoutingOptions
 
+from .metadata import check_metadata
 from .record import Warned
 from .refusal import Refusal
 
@@ -19,10 +20,7 @@ ROUTING = frozenset(
      "provider_credentials"}
 )  # fmt: skip
 OURS = ROUTING | {"extra_body"}
-MAX_METADATA_KEYS = 64
-MAX_KEY_CHARS = 64
-MAX_VALUE_CHARS = 512
-MAX_DEPTH = 4
+MAX_LISTED = 64
 MIN_TTFT_S = 0.3
 MAX_TTFT_S = 600.0
 NO_OPTIONS = RoutingOptions()
@@ -158,37 +156,15 @@ def _duration(value: Any) -> float | None:
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise bad("metadata", f"must be an object, is {_kind(value)}")
-    if len(value) > MAX_METADATA_KEYS:
-        raise bad("metadata", f"has {len(value)} keys; {MAX_METADATA_KEYS} are allowed")
-    for key, entry in value.items():
-        if len(key) > MAX_KEY_CHARS:
-            raise bad("metadata", f"key {key[:MAX_KEY_CHARS]!r}... is longer than {MAX_KEY_CHARS} characters")
-        _entry(entry, f"metadata.{key}", 1)
-    return value
-
-
-def _entry(value: Any, param: str, depth: int) -> None:
-    if isinstance(value, str):
-        if len(value) > MAX_VALUE_CHARS:
-            raise bad(param, f"is longer than {MAX_VALUE_CHARS} characters")
-    elif isinstance(value, dict | list):
-        if depth >= MAX_DEPTH:
-            raise bad(param, f"is nested deeper than {MAX_DEPTH} levels")
-        if len(value) > MAX_METADATA_KEYS:
-            raise bad(param, f"has {len(value)} entries; {MAX_METADATA_KEYS} are allowed")
-        for inner in value.values() if isinstance(value, dict) else value:
-            _entry(inner, param, depth + 1)
+    check_metadata(value)
+    return value or {}
 
 
 def _credentials(routing: Mapping[str, Any]) -> dict[str, str]:
     """A caller's own keys by provider; never logged, never echoed."""
     keys: dict[str, str] = {}
     for provider, value in _object(routing, "provider_credentials").items():
-        param = f"provider_credentials.{provider[:MAX_KEY_CHARS]}"
+        param = f"provider_credentials.{provider[:64]}"
         if isinstance(value, dict) and "base_url" in value:
             raise bad(param, "base_url cannot be set per request; configure the provider instead")
         key = value.get("api_key") if isinstance(value, dict) else value
@@ -271,8 +247,8 @@ def _texts(value: Any, param: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
         raise bad(param, "must be a list of non-empty strings")
-    if len(value) > MAX_METADATA_KEYS:
-        raise bad(param, f"has {len(value)} entries; {MAX_METADATA_KEYS} are allowed")
+    if len(value) > MAX_LISTED:
+        raise bad(param, f"has {len(value)} entries; {MAX_LISTED} are allowed")
     return tuple(value)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
+from router.metadata import check_metadata
 from router.refusal import Refusal
 
 from .faults import refused
 
 JsonObject = dict[str, Any]
-MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
 LONGEST_USER = 512
 LONGEST_MODEL = 256
 
@@ -95,30 +95,6 @@ def check_model(document: JsonObject) -> str:
         message = f"model must be a text of 1 to {LONGEST_MODEL} characters"
         raise refused(400, message, code="invalid_value", param="model")
     return model
-
-
-def check_metadata(metadata: Any, param: str) -> None:
-    """At most 16 flat pairs, keys up to 64 characters, values texts (to 512), numbers or booleans."""
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict):
-        raise wrong_type(param, metadata, (dict,))
-    if len(metadata) > MOST_PAIRS:
-        message = f"{param} has {len(metadata)} pairs, at most {MOST_PAIRS} are allowed"
-        raise refused(400, message, code="too_many_pairs", param=param)
-    for key, value in metadata.items():
-        if len(key) > LONGEST_KEY:
-            message = f"{param}: the key {key[:32]!r}… has {len(key)} characters, at most {LONGEST_KEY} are allowed"
-            raise refused(400, message, code="key_too_long", param=param)
-        place = f"{param}.{key}"
-        if isinstance(value, str) and len(value) > LONGEST_VALUE:
-            message = f"{place} has {len(value)} characters, at most {LONGEST_VALUE} are allowed"
-            raise refused(400, message, code="value_too_long", param=place)
-        if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-            continue
-        if isinstance(value, dict | list):
-            message = f"{place} is {_name(value)}; metadata is flat: texts, numbers, booleans and lists of them"
-            raise refused(400, message, code="invalid_type", param=place)
 
 
 def wrong_type(param: str, value: Any, wanted: tuple[type, ...]) -> Refusal:

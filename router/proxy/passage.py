@@ -9,12 +9,13 @@ from collections.abc import Awaitable
 import orjson
 
 from router.flow import CutShort, Flow
+from router.metadata import check_metadata
 from router.refusal import Refusal
 from router.relay import Stream
 from router.router import Caller, Completion, Parcel
 
 from .chat import refuse
-from .documents import JsonObject, check_metadata, check_model, parse
+from .documents import JsonObject, check_model, parse
 from .exchange import Exchange
 from .faults import ClientGone, refused
 from .forms import form_fields
