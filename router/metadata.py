@@ -14,7 +14,7 @@ def check_metadata(metadata: Any, param: str = "metadata") -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict):
-        message = f"Invalid type for '{param}': expected an object, but got {_KINDS.get(type(metadata), 'a number')}."
+        message = f"{param} must be an object, is {_KINDS.get(type(metadata), 'a number')}"
         raise _wrong(param, "invalid_type", message)
     if len(metadata) > MOST_PAIRS:
         message = f"{param} has {len(metadata)} pairs, at most {MOST_PAIRS} are allowed"

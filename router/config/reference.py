@@ -21,8 +21,8 @@ Made from the code by `python -m router.config.reference > docs/configuration.md
 Two kinds of files: one **server file** (`serve --config FILE`, or `RR_CONFIG`) and any number of **router files**. YAML
 1.2 or JSON, UTF-8. Unknown keys are refused, nothing is repaired in silence, and every message carries
 `file:line:column`, the line, and a "did you mean" where one is near. `${NAME}` and `${NAME:-default}` take the
-environment; `NAME_FILE` names a file with the value (container secrets). A variable that is missing, and has no default,
-is an error that names it. Schemas for editors: `realtime-router schema server|router`, also in `docs/schema`.
+environment; `NAME_FILE` names a file with the value (container secrets). A missing variable without a default is an
+error that names it. Schemas for editors: `realtime-router schema server|router`, also in `docs/schema`.
 
 Files are read again when they change and on SIGHUP: whole, or not at all. A bad file changes nothing; the log,
 `/readyz` and `rr_config_reloads_total` say so.
