@@ -38,6 +38,7 @@ class TargetHealth:
     tokens_per_s: float | None = None
     rests_until_s: float = 0.0  # cool-down: skipped before this time (same clock as Facts.now_s)
     probing: bool = False  # cool-down is over and the one probe call is already out
+    half_open: bool = False  # a rest after failures is over or under way: the next call is a probe
     share: float = 1.0  # slow start after a rest: the fraction of requests that may prefer this target
 
 

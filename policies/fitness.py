@@ -33,6 +33,9 @@ def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candida
     }
     if resting:
         lineup = _awake(names, lineup, resting, facts)
+    probes = {name for name in names if name in seen and seen[name].half_open and name not in resting}
+    if probes:
+        lineup = tuple(replace(one, once=True) if one.target.name in probes else one for one in lineup)
     rising = {name for name in names if name in seen and seen[name].share < 1.0 and name not in resting}
     return _eased(lineup, rising, facts) if rising else lineup, warnings
 
@@ -73,7 +76,7 @@ def _awake(names: Sequence[str], lineup: Candidates, resting: dict[str, str], fa
         if candidate.skipped is not None or name not in resting:
             judged.append(candidate)
         elif name == spared:
-            judged.append(replace(candidate, spared=True))
+            judged.append(replace(candidate, once=True))
         else:
             judged.append(replace(candidate, skipped=resting[name]))
     return tuple(judged)

@@ -43,7 +43,7 @@ class Candidate:
 
     target: Target
     skipped: str | None = None
-    spared: bool = False  # it rests too, but somebody must be tried: once, no more
+    once: bool = False  # a probe, or it rests too and somebody must be tried: it is asked once and not again
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,14 @@ class Plan:
 
         A repeat never takes the place of a target that has not been asked.
         """
-        sole = others == 0 and not any(candidate.spared for candidate in self.candidates)
+        sole = others == 0
         earlier = sum(attempt.target.name == last.target.name for attempt in attempts) - 1
         if last.credential_type == "byok" and last.rule.rest_s > 0.0:
             return 0.0  # the caller's own key or quota failed: once more with the configured one
         if earlier == 0 and last.prefilled and last.outcome in (Outcome.UNSUPPORTED_PARAM, Outcome.BAD_REQUEST):
             return 0.0  # it will not go on from somebody else's words: ask it for the whole answer
+        if any(candidate.once and candidate.target.name == last.target.name for candidate in self.candidates):
+            return None
         again = last.rule.again
         if again == "wait":
             asked_s = last.retry_after_s

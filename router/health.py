@@ -45,6 +45,7 @@ class Vitals:
             tokens_per_s=self.tokens_per_s,
             rests_until_s=breaker.rests_until_s,
             probing=breaker.probing,
+            half_open=breaker.half_open,
             share=breaker.share(now_s),
         )
 

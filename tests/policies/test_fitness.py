@@ -71,7 +71,7 @@ def test_reasons_given_before_stay():
 def test_the_last_one_is_spared_when_all_rest():
     health = {f"p/{name}": TargetHealth(rests_until_s=99.0) for name in ("small", "large", "open")}
     candidates, _ = fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, now_s=10.0))
-    assert [candidate.spared for candidate in candidates] == [True, False, False]
+    assert [candidate.once for candidate in candidates] == [True, False, False]
 
 
 def test_who_is_just_back_is_preferred_by_its_share_of_requests():
@@ -87,3 +87,9 @@ def test_who_is_just_back_is_preferred_by_its_share_of_requests():
 def test_who_is_just_back_and_alone_is_tried():
     facts = Facts("m", health={"p/small": TargetHealth(share=0.1)}, seed="s")
     assert fit(["p/small"], ALL[:1], facts)[0] == ALL[:1]
+
+
+def test_a_probe_is_asked_once():
+    facts = Facts("m", health={"p/large": TargetHealth(rests_until_s=5.0, half_open=True)}, now_s=10.0)
+    candidates, _ = fit(["p/small", "p/large", "p/open"], ALL, facts)
+    assert [candidate.once for candidate in candidates] == [False, True, False]

@@ -253,5 +253,5 @@ def test_a_repeat_never_takes_the_place_of_a_target_that_was_not_asked():
 
 
 def test_a_target_that_rests_but_is_spared_is_tried_once():
-    spared = Plan((Candidate(A, spared=True), Candidate(B, "cooling down")), Limits(), 100.0)
+    spared = Plan((Candidate(A, once=True), Candidate(B, "cooling down")), Limits(), 100.0)
     assert reason(spared.next_step([ended(A, Outcome.HTTP_5XX)])) is StopReason.SPENT
