@@ -109,8 +109,9 @@ def transcribed(message: Message, text: str) -> Message:
 
 
 def routing_facts(provider: Mapping[str, object]) -> tuple[str | None, Mapping[str, str]]:
-    """The user and the metadata a router may look at, from the vendor extensions of the settings."""
+    """The user and the metadata a router may look at, from the vendor extensions; null takes a field away again."""
     user = provider.get("user_id")
     metadata = provider.get("metadata")
-    facts = {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, Mapping) else {}
+    stated = metadata if isinstance(metadata, Mapping) else {}
+    facts = {str(name): str(value) for name, value in stated.items() if value is not None}
     return (user if isinstance(user, str) else None), facts

@@ -107,6 +107,7 @@ def test_the_model_sees_words_and_only_those_that_were_heard():
 
 def test_facts_for_routing_are_strings():
     assert routing_facts({"user_id": "u", "metadata": {"tier": 1}}) == ("u", {"tier": "1"})
+    assert routing_facts({"metadata": {"tier": None, "language": "es"}}) == (None, {"language": "es"})
     assert routing_facts({"user_id": 5, "metadata": []}) == (None, {})
 
 
