@@ -71,14 +71,16 @@ class Page:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    async def open(self, url, *, width=1440, height=900, scheme="light"):
+    async def open(
+        self, url, *, width=1440, height=900, scheme="light", ready="document.querySelector('#model option')"
+    ):
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
         await self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await self.shape(width, height)
         await self.scheme(scheme)
         await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete' && document.querySelector('#model option')")
+        await self.until(f"document.readyState === 'complete' && {ready}")
 
     async def shape(self, width, height):
         await self.call(

@@ -68,7 +68,11 @@ export function keyDialog(onChange) {
   byId("key-save").addEventListener("click", () => take(field.value.trim()));
   byId("key-forget").addEventListener("click", () => take(""));
   byId("key-cancel").addEventListener("click", () => dialog.close());
-  field.addEventListener("keydown", (event) => event.key === "Enter" && take(field.value.trim()));
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // or the button that gets the focus back is pressed by the same key
+    take(field.value.trim());
+  });
   show();
 }
 

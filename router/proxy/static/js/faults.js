@@ -17,7 +17,9 @@ const BY_CODE = {
   model_not_found: "Choose another model; the list shows what this server offers.",
   router_not_found: "Choose another router; your key may not be allowed to use this one.",
   rate_limit_exceeded: "Wait a moment, then try again.",
+  upstream_timeout: "The target was too slow. Try again, or see the attempts under “Turns”.",
   stream_interrupted: "What came so far is shown. Send again, or choose a router with fallbacks.",
+  cannot_update_voice: "End this session and press Talk: the next one speaks with the new voice.",
   session_expired: "Press Talk to begin a new session.",
 };
 
@@ -47,7 +49,7 @@ export function fromDocument(document, status) {
 export function fromEvent(error) {
   return new Fault(error.message, {
     detail: [error.code, error.param && `field ${error.param}`].filter(Boolean).join(" · "),
-    remedy: BY_CODE[error.code] ?? "",
+    remedy: BY_CODE[error.code] ?? (error.code?.startsWith("upstream") ? BY_STATUS[502] : ""),
     kind: error.type === "invalid_request_error" ? "notice" : "error",
   });
 }
@@ -106,6 +108,7 @@ export class FaultList {
         fault.detail && el("p", { class: "detail" }, fault.detail)),
       el("button", { class: "quiet icon", type: "button", "aria-label": "Dismiss", on: { click: () => card.remove() } }, "×"),
     );
+    for (const shown of [...this.place.children]) if (shown.textContent === card.textContent) shown.remove();
     this.place.prepend(card);
     while (this.place.children.length > 3) this.place.lastChild.remove();
   }

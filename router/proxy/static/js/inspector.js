@@ -31,16 +31,24 @@ export class Inspector {
   add(way, event) {
     if (this.paused) return;
     const shown = withoutSound(event);
-    const last = this.rows.at(-1);
-    if (RUNS.has(event.type) && last?.type === event.type) {
-      last.events.push(shown);
-      if (last.events.length > KEPT) last.events.shift();
-      last.count += 1;
-      last.badge.textContent = `×${last.count}`;
-      last.badge.hidden = false;
-      return;
+    const run = this.run(event.type);
+    if (run) {
+      run.events.push(shown);
+      if (run.events.length > KEPT) run.events.shift();
+      run.count += 1;
+      run.badge.textContent = `×${run.count}`;
+      run.badge.hidden = false;
+    } else this.append(way, shown);
+  }
+
+  /** The row this event belongs to: the last of its kind, when only other runs came in between. */
+  run(type) {
+    for (let index = this.rows.length - 1; index >= 0 && RUNS.has(type); index -= 1) {
+      const row = this.rows[index];
+      if (row.type === type) return row;
+      if (!RUNS.has(row.type)) return null;
     }
-    this.append(way, shown);
+    return null;
   }
 
   append(way, event) {
@@ -50,7 +58,7 @@ export class Inspector {
       el("summary", {},
         el("span", { class: "at" }, at),
         el("span", { class: "way", "aria-label": way === "in" ? "from the server" : "to the server" }, way === "in" ? "↓" : "↑"),
-        el("span", { class: "type" }, event.type), badge));
+        el("span", { class: "type" }, ...event.type.split(/(?<=[._])/).flatMap((part) => [el("wbr"), part])), badge));
     const row = { way, type: event.type, events: [event], count: 1, badge, node };
     node.addEventListener("toggle", () => {
       node.querySelector("pre")?.remove();

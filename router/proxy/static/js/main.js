@@ -42,8 +42,7 @@ async function load() {
   decision.refresh();
 }
 
-async function send() {
-  const text = draft.value.trim();
+async function send(text = draft.value.trim()) {
   if (!text) return;
   draft.value = "";
   grow();
@@ -95,6 +94,7 @@ byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   send();
 });
+for (const sample of document.querySelectorAll("[data-say]")) sample.addEventListener("click", () => send(sample.dataset.say));
 byId("talk").addEventListener("click", toggleTalk);
 byId("mute").addEventListener("click", toggleMute);
 byId("stop").addEventListener("click", stop);

@@ -90,18 +90,24 @@ export class Settings {
     };
   }
 
-  /** The voice session's settings, as `session.update` takes them. */
-  get session() {
+  /**
+   * The voice session's settings, as `session.update` takes them. Metadata is merged over there, so what was `stated`
+   * before (a set, kept by the session) and is cleared now is told as null.
+   */
+  session(stated) {
     const { voice, turns, user } = this.values;
+    const metadata = this.metadata;
+    Object.keys(metadata).forEach((name) => stated.add(name));
+    const told = Object.fromEntries([...stated].map((name) => [name, metadata[name] ?? null]));
     const detection = turns === "manual" ? null : { type: turns, create_response: true, interrupt_response: true };
-    const provider = { metadata: this.metadata, ...(user.trim() ? { user_id: user.trim() } : {}) };
+    const format = { type: "audio/pcm", rate: 24000 };
     return {
       type: "realtime",
       output_modalities: ["audio"],
-      providerData: provider,
+      providerData: { metadata: told, user_id: user.trim() },
       audio: {
-        input: { format: { type: "audio/pcm", rate: 24000 }, transcription: { model: "whisper-1" }, turn_detection: detection },
-        output: { format: { type: "audio/pcm", rate: 24000 }, voice },
+        input: { format, transcription: { model: "whisper-1" }, turn_detection: detection },
+        output: { format, voice },
       },
     };
   }

@@ -34,12 +34,24 @@ export class Microphone {
     this.stream = await navigator.mediaDevices.getUserMedia({ audio: wanted }).catch((error) => {
       throw fromDevice(error);
     });
-    this.context = new AudioContext();
+    const source = this.source();
     await this.context.audioWorklet.addModule("/playground/audio/capture.js");
     this.node = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => this.onPiece(data.pcm, data.level);
-    this.context.createMediaStreamSource(this.stream).connect(this.node);
+    source.connect(this.node);
     await this.context.resume();
+  }
+
+  /** The stream at our rate where the browser resamples it; else at its own, and the worklet resamples. */
+  source() {
+    this.context = new AudioContext({ sampleRate: RATE });
+    try {
+      return this.context.createMediaStreamSource(this.stream);
+    } catch {
+      this.context.close();
+      this.context = new AudioContext();
+      return this.context.createMediaStreamSource(this.stream);
+    }
   }
 
   close() {

@@ -7,6 +7,7 @@ import { Line } from "./line.js";
 import { Microphone, Speaker, fromBase64, toBase64 } from "./sound.js";
 
 const SHORTEST_HOLD_MS = 150;
+const AUDIBLE = 0.005;
 
 export class Talk {
   constructor(settings) {
@@ -24,6 +25,7 @@ export class Talk {
     this.cut = new Set(); // items that must not be heard any more
     this.opened = false;
     this.silence = 0;
+    this.stated = new Set(); // metadata this session has ever been told
   }
 
   on(kind, call) {
@@ -63,7 +65,7 @@ export class Talk {
     return new Line({
       onOpen: () => {
         this.opened = true;
-        this.send({ type: "session.update", session: this.settings.session });
+        this.send({ type: "session.update", session: this.settings.session(this.stated) });
         this.refresh();
       },
       onEvent: (event) => this.receive(event),
@@ -92,7 +94,7 @@ export class Talk {
   /** Settings changed during a session; the voice may be locked once it has spoken, then the server says so. */
   update(name) {
     if (!this.opened || !this.active) return;
-    const session = this.settings.session;
+    const session = this.settings.session(this.stated);
     if (name !== "voice") delete session.audio.output;
     if (name === "model") session.model = this.settings.values.model;
     this.send({ type: "session.update", session });
@@ -186,7 +188,10 @@ export class Talk {
     else if (type.endsWith(".completed")) {
       this.bus.emit("user", { id, text: transcript, done: true });
       this.bus.emit("turn", { step: "transcript", item: id });
-    } else if (type.endsWith(".failed")) this.bus.emit("fault", fromEvent(error));
+    } else if (type.endsWith(".failed")) {
+      this.bus.emit("user", { id, text: "", done: true });
+      this.bus.emit("fault", fromEvent(error));
+    }
   }
 
   onResponse(event) {
@@ -219,7 +224,7 @@ export class Talk {
   }
 
   onSound({ playing, level, item }) {
-    if (playing) this.bus.emit("turn", { step: "heard", item });
+    if (playing && level > AUDIBLE) this.bus.emit("turn", { step: "heard", item });
     this.bus.emit("voice", playing ? level : 0);
     this.refresh();
   }

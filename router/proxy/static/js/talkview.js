@@ -23,7 +23,7 @@ export class TalkView {
     talk.on("turn", (step) => this.onTurn(step));
     talk.on("user", (said) => this.onUser(said));
     talk.on("assistant", ({ id, text }) => transcript.of("assistant", id).append(text));
-    talk.on("cut", ({ id, ms }) => transcript.of("assistant", id).note(`interrupted after ${(ms / 1000).toFixed(1)} s`));
+    talk.on("cut", (cut) => this.onCut(cut));
     talk.on("level", (level) => this.meter(level));
     talk.on("voice", (level) => this.meter(level));
     this.onState("off");
@@ -43,7 +43,9 @@ export class TalkView {
     byId("mute").setAttribute("aria-pressed", String(this.talk.muted));
     byId("hold").classList.toggle("held", this.talk.holding);
     byId("draft").placeholder = active ? "Type into the voice session" : "Type a message";
-    if (!active) this.meter(0);
+    if (active) return;
+    this.meter(0);
+    this.transcript.settle();
   }
 
   meter(level) {
@@ -59,6 +61,11 @@ export class TalkView {
       turn.label = text;
       turn.draw();
     }
+  }
+
+  onCut({ id, ms }) {
+    this.transcript.of("assistant", id).note(`interrupted after ${(ms / 1000).toFixed(1)} s`);
+    this.turns.find((one) => one.answer === id)?.interrupt();
   }
 
   onTurn(step) {

@@ -38,6 +38,12 @@ export class Transcript {
     this.place = byId("messages");
     this.scroller = byId("conversation");
     this.byItem = new Map();
+    this.atEnd = true;
+    this.scroller.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+      this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    });
+    new ResizeObserver(() => this.follow()).observe(this.scroller);
   }
 
   say(role, text, item = null) {
@@ -54,9 +60,15 @@ export class Transcript {
     return this.byItem.get(item) ?? this.say(role, "", item);
   }
 
+  /** Stay at the end, unless the reader has scrolled away. */
   follow(always = false) {
-    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    if (always || scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.scroller.scrollTop = scrollHeight;
+    if (always) this.atEnd = true;
+    if (this.atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  /** Nothing more will come: what still waits waits no longer. */
+  settle() {
+    for (const node of this.place.querySelectorAll(".pending")) node.classList.remove("pending");
   }
 
   clear() {

@@ -24,6 +24,7 @@ const STAGES = {
   ],
 };
 const KEPT = 30;
+const ENDS = { failed: "Failed", cancelled: "Stopped" };
 const STAGE_NAMES = { stt: "hear", llm: "think", tts: "speak" };
 
 class Turn {
@@ -44,10 +45,17 @@ class Turn {
     this.draw();
   }
 
+  /** The user spoke over the answer, perhaps after all of it had been sent. */
+  interrupt() {
+    this.interrupted = true;
+    this.draw();
+  }
+
   draw() {
     const reached = STAGES[this.kind].filter(([name]) => name in this.stamps);
     const whole = Math.max(1, ...Object.values(this.stamps));
-    const rows = reached.map(([name, label]) => this.row(name, label, whole));
+    const rows = reached.map(([name, label]) =>
+      this.row(name, (name === "done" && ENDS[this.status]) || label, whole));
     const facts = [
       this.overhead && `router ${duration(Number(this.overhead))}`,
       this.cost && Number(this.cost) > 0 && `$${this.cost}`,
@@ -56,7 +64,9 @@ class Turn {
     this.node.replaceChildren(
       el("div", { class: "turn-head" },
         el("span", { class: "turn-label" }, this.label || "…"),
-        el("span", { class: `tag ${this.status}` }, this.status || "running")),
+        this.interrupted
+          ? el("span", { class: "tag" }, "interrupted")
+          : el("span", { class: `tag ${this.status}` }, this.status || "running")),
       el("ul", { class: "waterfall", "aria-label": "Time of each stage" }, ...rows),
       this.attempts.length ? attemptTable(this.attempts) : "",
       facts.length ? el("p", { class: "remark" }, facts.join(" · ")) : "",
