@@ -131,7 +131,8 @@ def test_the_readme_does_what_it_says(block, tour):
         command = [sys.executable, "-c", text]
     else:
         command = ["bash", "-euo", "pipefail", "-c", text]
-    env = environment(folder) | {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
+    address = f"http://127.0.0.1:{port}"
+    env = environment(folder) | {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": f"{address}/v1", "RR_URL": address}
     if block.kind == "yaml":
         env |= dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "placeholder")
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
