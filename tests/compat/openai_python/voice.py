@@ -4,10 +4,10 @@ import asyncio
 import base64
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import openai
-from pydantic import TypeAdapter, ValidationError
+from openai_types import Judge
 from report import GIVEN, tell
 
 BETA = GIVEN["shape"] == "beta"
@@ -27,39 +27,17 @@ WEATHER: Any = {
 }
 
 
-def classes(union):
-    """Every class of the SDK's union by the event type it stands for."""
-    found = {}
-    for one in get_args(get_args(union)[0]) or get_args(union):
-        for kind in get_args(one.model_fields["type"].annotation):
-            found[kind] = one
-    return found
-
-
-KINDS = classes(RealtimeServerEvent)
-
-
 class Talk:
     """A connection whose every event is held against the SDK's own type."""
 
     def __init__(self, connection):
         self.connection = connection
-        self.wrong: list[str] = []
-        self.seen: list[str] = []
+        self.judge = Judge(RealtimeServerEvent)
 
     async def next(self):
         """The next event, as the SDK parses it."""
         raw = await asyncio.wait_for(self.connection.recv_bytes(), 25)
-        document = json.loads(raw)
-        kind = KINDS.get(document["type"])
-        self.seen.append(document["type"])
-        if kind is None:
-            self.wrong.append(f"unknown to the SDK: {document['type']}")
-        else:
-            try:
-                TypeAdapter(kind).validate_json(raw, strict=True)
-            except ValidationError as error:
-                self.wrong.append(f"{document}: {error}")
+        self.judge.look(json.loads(raw))
         return self.connection.parse_event(raw)
 
     async def until(self, *kinds, allow_error=False):
@@ -255,7 +233,7 @@ async def main():
             tell(tools=[tool.name for tool in updated.tools])
             for scene in (text_turn, tool_turn, mistakes, aside, speech_turn, interruption, cancelling):
                 await scene(talk)
-            tell(wrong=talk.wrong, seen=sorted(set(talk.seen)))
+            tell(wrong=talk.judge.wrong, seen=sorted(talk.judge.seen))
     tell(bad_key=await refused(MODEL, "wrong"), bad_model=await refused("nobody/knows", GIVEN["key"]))
 
 
