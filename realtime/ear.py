@@ -82,7 +82,8 @@ class Ear:
         if self._stream is not None:
             self._stream.feed(samples)
             if not self._holding and not self._detector.speaking:
-                self._forget_before(self.position_ms - self._padding_ms - KEPT_QUIET_MS)
+                # behind what the detector has looked at, not behind what came in: a client may send faster than sound
+                self._forget_before(self._detector.position_ms - self._padding_ms - KEPT_QUIET_MS)
         if len(self._kept) > KEPT_LIMIT_MS * BYTES_PER_MS:
             self._forget_before(self.position_ms - KEPT_LIMIT_MS)
 
