@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 FORCED_HEADER = "x-rr-variant"
+REMEMBERED = 4096  # units dealt at one share of a rollout; then all are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Deal:
 class Dealer:
     """Deals the variants of one route. Everything that does not depend on the unit is worked out beforehand."""
 
-    __slots__ = ("_by_id", "_control", "_experiment", "_policy", "_rollout", "_route", "_shares", "_splits")
+    __slots__ = ("_by_id", "_control", "_dealt", "_experiment", "_policy", "_rollout", "_route", "_shares", "_splits")
 
     def __init__(self, policy: "Policy", route: Route) -> None:
         self._policy = policy.name
@@ -53,6 +54,7 @@ class Dealer:
             for share, weights in _weights(route, self._rollout).items()
         }
         self._shares = {share: self._propensities(split) for share, split in self._splits.items()}
+        self._dealt: dict[tuple[Fraction | None, str], Deal] = {}
 
     def deal(self, unit: str, facts: Facts) -> Deal:
         """The unit's variant. Raises BadRoutingField for a forced variant that the route does not have."""
@@ -65,6 +67,17 @@ class Dealer:
         if len(self._by_id) == 1:
             return Deal(self._control, Reason.SINGLE, propensity=1.0)
         share = self._rollout.share(facts.wall_s) if self._rollout else None
+        if unit is facts.seed:
+            return self._drawn(share, unit)  # fresh for each request: nobody asks again
+        dealt = self._dealt.get((share, unit))
+        if dealt is None:
+            dealt = self._drawn(share, unit)
+            if len(self._dealt) >= REMEMBERED:
+                self._dealt.clear()
+            self._dealt[share, unit] = dealt
+        return dealt
+
+    def _drawn(self, share: Fraction | None, unit: str) -> Deal:
         draw = self._splits[share].draw(unit)
         reason = self._left_out(unit) or (Reason.COVERAGE if draw.variant is None else Reason.WEIGHT)
         given = self._control.id if reason is not Reason.WEIGHT or draw.variant is None else draw.variant

@@ -23,20 +23,27 @@ Candidates = tuple[Candidate, ...]
 def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candidates, tuple[str, ...]]:
     """The candidates with reasons for those who are left out, and warnings. `names` are those of the lineup."""
     warnings: tuple[str, ...] = ()
-    if facts.needs != NO_NEEDS:
-        lineup, warnings = _able(lineup, facts.needs)
-    now_s, seen = facts.now_s, facts.health
-    resting = {
-        name: PROBED if seen[name].rests_until_s <= now_s else COOLING
-        for name in names
-        if name in seen and (seen[name].rests_until_s > now_s or seen[name].probing)
-    }
+    needs, now_s = facts.needs, facts.now_s
+    if needs != NO_NEEDS and any(lacking(candidate.target, needs) for candidate in lineup):
+        lineup, warnings = _able(lineup, needs)
+    resting: dict[str, str] = {}
+    probes: set[str] = set()
+    rising: set[str] = set()
+    for name in names:
+        seen = facts.health.get(name)
+        if seen is None:
+            continue
+        if seen.rests_until_s > now_s or seen.probing:
+            resting[name] = PROBED if seen.rests_until_s <= now_s else COOLING
+            continue
+        if seen.half_open:
+            probes.add(name)
+        if seen.share < 1.0:
+            rising.add(name)
     if resting:
         lineup = _awake(names, lineup, resting, facts)
-    probes = {name for name in names if name in seen and seen[name].half_open and name not in resting}
     if probes:
         lineup = tuple(replace(one, once=True) if one.target.name in probes else one for one in lineup)
-    rising = {name for name in names if name in seen and seen[name].share < 1.0 and name not in resting}
     return _eased(lineup, rising, facts) if rising else lineup, warnings
 
 

@@ -98,6 +98,10 @@ class Plan:
         `retries_left` is what the pool's retry budget allows now (None: unlimited); the first fallback is free of it,
         so that one dead target never costs an answer. `jitter` in [0, 1) spreads retries on the same target.
         """
+        if not attempts and self.limits.first_token_s is None:  # the usual beginning
+            for candidate in self.candidates:
+                if candidate.skipped is None:
+                    return Try(candidate.target, self.limits.timeouts)
         usable = self.usable()
         if not usable:
             return Stop(StopReason.EMPTY)

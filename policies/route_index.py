@@ -1,7 +1,8 @@
 """Routes in order, tested in order, without testing those that a table of guards has already turned away.
 
 Every decision shares one set of bindings, made when the first condition is really evaluated. The messages are only
-converted when some condition of the router asks for them.
+converted when some condition of the router asks for them. Where all that is asked for is text (or absent), what came of
+it is remembered: the same texts lead to the same route.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,11 @@ from .sieve import Sieve
 
 ALWAYS = "true"
 SHARED_RECORDS = 256
+REMEMBERED = 4096  # answers by the texts they depend on; then all are forgotten
+WHOLE = frozenset({"messages", "metadata", "voice"})  # variables that are no text
 
 Tested = tuple[TestedCondition, ...]
+Texts = tuple[Any, ...]
 
 
 class RouteIndex:
@@ -29,8 +33,11 @@ class RouteIndex:
         "_asked",
         "_asking",
         "_certain",
+        "_depended",
         "_engine",
+        "_found",
         "_matched",
+        "_names",
         "_records",
         "_routes",
         "_sieves",
@@ -53,9 +60,46 @@ class RouteIndex:
         self._unmatched = tuple(_record(route, matched=False) for route in self._routes)
         self._matched = tuple(_record(route, matched=True) for route in self._routes)
         self._records: dict[tuple[str, ...], Tested] = {}
+        self._names = None if self._asked & WHOLE else tuple(sorted(self._asked | by_variable.keys()))
+        self._found: dict[Texts, tuple[Route | None, Tested]] = {}
+        self._depended: dict[tuple[frozenset[str], Texts], str | None] = {}
 
     def first(self, facts: Facts) -> tuple[Route | None, Tested]:
         """The first route that matches, and every condition tested up to it."""
+        texts = self._texts(facts)
+        if texts is None:
+            return self._first(facts)
+        found = self._found.get(texts)
+        if found is None:
+            found = self._first(facts)
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[texts] = found
+        return found
+
+    def depends(self, facts: Facts, names: frozenset[str]) -> str | None:
+        """Which of `names`, none of them set, decides over the first route that may match; None: not one of them."""
+        texts = self._texts(facts)
+        if texts is None:
+            return self._depends(facts, names)
+        known = self._depended.get((names, texts), MISSING)
+        if known is MISSING:
+            if len(self._depended) >= REMEMBERED:
+                self._depended.clear()
+            known = self._depended[names, texts] = self._depends(facts, names)
+        return known  # type: ignore[return-value]  # MISSING is not stored
+
+    def _texts(self, facts: Facts) -> Texts | None:
+        """All that the conditions ask for, or None where that is more than a few texts."""
+        if self._names is None:
+            return None
+        texts = tuple([read(name, facts) for name in self._names])
+        for text in texts:
+            if text is not MISSING and text.__class__ is not str:
+                return None
+        return texts
+
+    def _first(self, facts: Facts) -> tuple[Route | None, Tested]:
         candidates, certain, records = self._sift(facts)
         bindings: CelBindings | None = None
         failed: dict[int, TestedCondition] = {}
@@ -74,8 +118,7 @@ class RouteIndex:
                 failed[position] = _record(route, matched=False, error=error)
         return None, _with(records, failed)
 
-    def depends(self, facts: Facts, names: frozenset[str]) -> str | None:
-        """Which of `names`, none of them set, decides over the first route that may match; None: not one of them."""
+    def _depends(self, facts: Facts, names: frozenset[str]) -> str | None:
         candidates, _, _ = self._sift(facts, but=names)
         asking = candidates & sum(bit for bit, asked in self._asking if not names.isdisjoint(asked))
         bindings = self._engine.bind(self._values(facts)) if asking else None

@@ -25,7 +25,7 @@ ROUTER = "router/"
 INWORLD = "inworld/"
 HOSTED = "inworld/models/"
 AUTO = "auto"
-REMEMBERED = 1024  # lineups of models called directly
+REMEMBERED = 1024  # lineups of models called directly, and what model strings mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class RoutingTable:
                 raise ValueError(f"two routers are called {policy.name!r}")
             self._rules[policy.name] = self._ready(policy)
         self._plain = lru_cache(REMEMBERED)(self._cast_plain)
+        self._router = lru_cache(REMEMBERED)(self._find_router)
 
     @property
     def policies(self) -> Mapping[str, Policy]:
@@ -126,7 +127,7 @@ class RoutingTable:
         dealers = {route.id: Dealer(policy, route) for route in policy.every_route}
         return Rules(policy, RouteIndex(policy.routes), dealers, lineups)
 
-    def _router(self, model: str) -> Rules | None:
+    def _find_router(self, model: str) -> Rules | None:
         """The router a model string names, or None if it names a model."""
         if model in self._firm:
             return self._named_router(self._firm[model])
@@ -162,7 +163,7 @@ class RoutingTable:
         messages, missing = render_messages(variant.messages, facts.prompt_variables) if variant.messages else ((), ())
         return Decision(
             requested=facts.model,
-            model=_first(plan),
+            model=_first(plan.candidates) or facts.model,
             reason=deal.reason,
             plan=plan,
             router=policy.name,
@@ -201,7 +202,7 @@ class RoutingTable:
             reason = Reason.BARE_MODEL
         plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self._limits(facts), None)
         return Decision(
-            requested=facts.model, model=_first(plan), reason=reason, plan=plan, seed=None, warnings=warnings
+            requested=facts.model, model=_first(plan.candidates) or model, reason=reason, plan=plan, seed=None, warnings=warnings
         )
 
     def _cast_plain(self, model: str, kind: str, options: RoutingOptions) -> Lineup:
@@ -220,7 +221,7 @@ class RoutingTable:
     ) -> tuple[Plan, tuple[str, ...]]:
         names, ranked = lineup.order(facts.health)
         candidates, warnings = fit(names, ranked, facts)
-        if not any(candidate.skipped is None for candidate in candidates):
+        if _first(candidates) is None:
             raise self._nobody(candidates, facts)
         asked_s = facts.options.first_token_s or first_token_s
         if asked_s is not None:
@@ -251,14 +252,17 @@ class RoutingTable:
         return f"configured are: {', '.join(self.targets.providers) or 'none'}"
 
 
-def _first(plan: Plan) -> str:
+def _first(candidates: Sequence[Candidate]) -> str | None:
     """The model string of the target that is tried first."""
-    return next(candidate.target.name for candidate in plan.candidates if candidate.skipped is None)
+    for candidate in candidates:
+        if candidate.skipped is None:
+            return candidate.target.name
+    return None
 
 
 def _beyond(warnings: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     """The warnings that are not the operator's, who has been told at load."""
-    return tuple(warning for warning in warnings if warning not in known)
+    return () if warnings == known else tuple(warning for warning in warnings if warning not in known)
 
 
 def _near(name: str, known: Mapping[str, object]) -> list[str]:

@@ -38,8 +38,7 @@ class Target:
     scores: Mapping[str, float] = field(default_factory=dict)  # intelligence, math, coding: higher is better
     declares: frozenset[Feature] = frozenset()  # features said to be there (prefill is used only when declared)
     kind: str = "chat"  # chat, transcription, speech, realtime, embedding, ...: what `auto` of that kind may pick
+    name: str = field(init=False, repr=False, compare=False)  # the model string that names it, `provider/model`
 
-    @property
-    def name(self) -> str:
-        """The model string that names this target, `provider/model`."""
-        return f"{self.provider}/{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.provider}/{self.model}")
