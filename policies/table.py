@@ -202,7 +202,12 @@ class RoutingTable:
             reason = Reason.BARE_MODEL
         plan, warnings = self._plan(self._plain(model, facts.kind, facts.options), facts, self._limits(facts), None)
         return Decision(
-            requested=facts.model, model=_first(plan.candidates) or model, reason=reason, plan=plan, seed=None, warnings=warnings
+            requested=facts.model,
+            model=_first(plan.candidates) or model,
+            reason=reason,
+            plan=plan,
+            seed=None,
+            warnings=warnings,
         )
 
     def _cast_plain(self, model: str, kind: str, options: RoutingOptions) -> Lineup:

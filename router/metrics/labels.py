@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policies import Attempt, Decision
+from policies import Attempt
 
 OTHER, NONE, DIRECT = "other", "none", "direct"
 
@@ -34,18 +34,18 @@ class LabelSets:
     targets: frozenset[str] = frozenset()
     known: Callable[[str], bool] = _nothing
 
-    def route(self, decision: Decision) -> str:
+    def route(self, router: str | None, route: str | None) -> str:
         """Router and route, e.g. "support/default"."""
-        if decision.router is None:
+        if router is None:
             return DIRECT
-        name = f"{decision.router}/{decision.route_id}"
+        name = f"{router}/{route}"
         return name if name in self.routes else OTHER
 
-    def variant(self, decision: Decision) -> str:
+    def variant(self, name: str | None) -> str:
         """The variant's id."""
-        if decision.variant_id is None:
+        if name is None:
             return NONE
-        return decision.variant_id if decision.variant_id in self.variants else OTHER
+        return name if name in self.variants else OTHER
 
     def target(self, name: str) -> str:
         """A target of the configuration or of the catalogue."""

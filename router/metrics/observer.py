@@ -3,7 +3,7 @@
 The registry is handed in. Nothing a client sends ever becomes a label: names pass through `LabelSets` first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -14,17 +14,18 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from policies import Attempt, Decision, Facts, Outcome
-from router.cost import Tokens, cost_usd, tokens_of
+from router.cost import cost_usd, tokens_of
 from router.observers import Silent, TurnedAway
 from router.record import Record
 
 from .labels import NONE, OTHER, TURNED_AWAY, LabelSets, protocol_of
-from .series import Series
+from .series import Series, Spread
 from .splits import Splits, Weights, no_splits
 from .table import STAGES
+from .tallies import Asked, Called, Kept, ended
 
 CIRCUIT_CLOSED, CIRCUIT_PROBED, CIRCUIT_RESTING = 0, 1, 2
-_CANCELLED = Outcome.CANCELLED_BY_CLIENT
+Named = tuple[str | None, str | None, str | None, str, str]  # router, route, variant, reason, protocol
 
 
 @dataclass(slots=True)
@@ -32,8 +33,7 @@ class Begun:
     """Requests under way with one decision (equal requests may share it), labelled as when they began."""
 
     decision: Decision
-    route: str
-    protocol: str
+    asked: Asked
     requests: int = 1
 
 
@@ -65,6 +65,10 @@ class Metrics(Silent):
         self.circuits: Callable[[], Mapping[str, int]] = dict
         self.detector: Callable[[], DetectorLoad | None] = _no_detector
         self.splits = Splits(self.series)
+        self._asked: Kept[Named, Asked] = Kept(self.series, self._first_asked)
+        self._called: Kept[tuple[str, str], Called] = Kept(self.series, self._first_called)
+        self._overhead: Spread = self.series.child("rr_overhead_seconds")
+        self._sizes: tuple[Spread, Spread] | None = None
         self._hash: str | None = None
         self._inflight: dict[int, Begun] = {}
         self._circuits_shown: set[str] = set()
@@ -75,6 +79,8 @@ class Metrics(Silent):
     def configured(self, labels: LabelSets, configuration_hash: str, weights: Weights = no_splits) -> None:
         """A configuration came into force; `weights` tells the configured shares of routes that draw."""
         self.labels = labels
+        self._asked.clear()
+        self._called.clear()
         self.splits.configured(weights)
         if self._hash is not None:
             self.series.forget("rr_config_info", self._hash)
@@ -95,13 +101,12 @@ class Metrics(Silent):
 
     def on_decision(self, decision: Decision, facts: Facts) -> None:
         """Count the decision and the request under way."""
-        labels, child = self.labels, self.series.child
-        route = labels.route(decision)
-        child("rr_decisions_total", facts.protocol, route, labels.variant(decision), decision.reason.value).inc()
-        child("rr_inflight", route).inc()
+        asked = self._asked[_named(decision, facts.protocol)]
+        asked.decisions.value += 1.0
+        asked.inflight.value += 1.0
         begun = self._inflight.get(id(decision))
         if begun is None:
-            self._inflight[id(decision)] = Begun(decision, route, facts.protocol)
+            self._inflight[id(decision)] = Begun(decision, asked)
         else:
             begun.requests += 1
 
@@ -109,54 +114,55 @@ class Metrics(Silent):
         """Count the exposure."""
         self.splits.on_exposure(decision, facts)
         if decision.router is not None:
-            labels = self.labels
-            self.series.child("rr_experiment_assignments_total", labels.route(decision), labels.variant(decision)).inc()
+            begun = self._inflight.get(id(decision))
+            asked = self._asked[_named(decision, facts.protocol)] if begun is None else begun.asked
+            asked.assigned().value += 1.0
 
     def on_attempt(self, attempt: Attempt, decision: Decision) -> None:
         """Count the call and its times."""
-        child = self.series.child
-        target = self.labels.target(attempt.target.name)
         begun = self._inflight.get(id(decision))
-        protocol = protocol_of(attempt) if begun is None else begun.protocol
+        called = self._called[protocol_of(attempt) if begun is None else begun.asked.protocol, attempt.target.name]
         outcome = attempt.outcome
-        child("rr_attempts_total", protocol, target, *_ended(outcome)).inc()
-        child("rr_attempt_duration_seconds", target).observe(max(0.0, attempt.ended_s - attempt.started_s))
+        called.attempts(outcome).value += 1.0
+        called.duration.observe(max(0.0, attempt.ended_s - attempt.started_s))
         if attempt.first_token_s is not None:
-            first_s = max(0.0, attempt.first_token_s - attempt.started_s)
-            child("rr_time_to_first_token_seconds", target).observe(first_s)
+            called.first().observe(max(0.0, attempt.first_token_s - attempt.started_s))
         if outcome is Outcome.EMPTY_RESPONSE:
-            child("rr_empty_responses_total", target).inc()
+            self.series.child("rr_empty_responses_total", called.target).inc()
         if attempt.stage is not None:
-            child("rr_voice_attempts_total", attempt.stage, target, _ended(outcome)[0]).inc()
+            self.series.child("rr_voice_attempts_total", attempt.stage, called.target, ended(outcome)[0]).inc()
 
     def on_finish(self, record: Record) -> None:
         """Count the request, its fallbacks, tokens and cost."""
-        labels, child, decision = self.labels, self.series.child, record.decision
+        decision, attempts = record.decision, record.attempts
         begun = self._inflight.get(id(decision))
-        route = labels.route(decision) if begun is None else begun.route
-        protocol = "chat" if begun is None else begun.protocol
-        if begun is not None:
-            child("rr_inflight", route).dec()
+        if begun is None:
+            asked = self._asked[_named(decision, "chat")]
+        else:
+            asked = begun.asked
+            asked.inflight.value -= 1.0
             begun.requests -= 1
             if begun.requests == 0:
                 del self._inflight[id(decision)]
         outcome = record.outcome or Outcome.OTHER
-        child("rr_requests_total", protocol, route, labels.variant(decision), *_ended(outcome)).inc()
+        asked.requests(outcome).value += 1.0
         if record.ended_s is not None:
             duration_s = max(0.0, record.ended_s - record.started_s)
             exemplar = {"trace_id": record.trace_id} if record.trace_id is not None else None
-            child("rr_request_duration_seconds", route).observe(duration_s, exemplar)
-            self.splits.on_end(decision, _ended(outcome)[0], duration_s)
-            called_s = sum(attempt.ended_s - attempt.started_s for attempt in record.attempts)
-            child("rr_overhead_seconds").observe(max(0.0, duration_s - called_s))
-        for one, other in pairwise(record.attempts):
-            names = labels.target(one.target.name), labels.target(other.target.name)
-            child("rr_fallbacks_total", *names, one.outcome.value).inc()
+            asked.duration().observe(duration_s, exemplar)
+            self.splits.on_end(decision, ended(outcome)[0], duration_s)
+            called_s = 0.0
+            for attempt in attempts:
+                called_s += attempt.ended_s - attempt.started_s
+            self._overhead.observe(max(0.0, duration_s - called_s))
+        if len(attempts) > 1:
+            self._count_fallbacks(attempts)
         for warning in record.warnings:
-            if warning.code == "malformed_events" and record.attempts:
-                target = labels.target(record.attempts[-1].target.name)
-                child("rr_malformed_events_total", target).inc(warning.count)
-        self._count_tokens(record)
+            if warning.code == "malformed_events" and attempts:
+                target = self.labels.target(attempts[-1].target.name)
+                self.series.child("rr_malformed_events_total", target).inc(warning.count)
+        if attempts and (record.usage is not None or attempts[-1].success):
+            self._count_tokens(record, attempts[-1], self._called[asked.protocol, attempts[-1].target.name])
 
     def on_turned_away(self, refused: TurnedAway) -> None:
         """Count a request that met no decision: without a route, its class by the status it got."""
@@ -171,30 +177,40 @@ class Metrics(Silent):
             name = route if route is None or route in self.labels.routes else OTHER
             self.series.child("rr_time_to_first_audio_seconds", name or NONE).observe(duration_s)
 
-    def _count_tokens(self, record: Record) -> None:
-        if not record.attempts or (record.usage is None and not record.attempts[-1].success):
-            return
-        attempt, child = record.attempts[-1], self.series.child
-        target = self.labels.target(attempt.target.name)
-        tokens = tokens_of(record.usage)
+    def _first_asked(self, named: Named) -> Asked:
+        router, route, variant, reason, protocol = named
+        labels = self.labels
+        where = (protocol, labels.route(router, route), labels.variant(variant))
+        return Asked(self.series, where, reason)
+
+    def _first_called(self, named: tuple[str, str]) -> Called:
+        return Called(self.series, named[0], self.labels.target(named[1]))
+
+    def _count_fallbacks(self, attempts: Sequence[Attempt]) -> None:
+        target = self.labels.target
+        for one, other in pairwise(attempts):
+            names = target(one.target.name), target(other.target.name)
+            self.series.child("rr_fallbacks_total", *names, one.outcome.value).inc()
+
+    def _count_tokens(self, record: Record, attempt: Attempt, called: Called) -> None:
+        tokens, child = tokens_of(record.usage), self.series.child
         if tokens is None:
             if record.kind in {"chat", "completions", "embeddings"}:
-                child("rr_no_usage_total", target).inc()
+                child("rr_no_usage_total", called.target).inc()
             return
-        child("rr_tokens_total", "input", target).inc(tokens.input)
-        child("rr_tokens_total", "output", target).inc(tokens.output)
-        child("rr_tokens_per_request", "input").observe(tokens.input)
-        child("rr_tokens_per_request", "output").observe(tokens.output)
+        given, produced = called.tokens()
+        given.value += tokens.input
+        produced.value += tokens.output
+        if self._sizes is None:
+            self._sizes = child("rr_tokens_per_request", "input"), child("rr_tokens_per_request", "output")
+        self._sizes[0].observe(tokens.input)
+        self._sizes[1].observe(tokens.output)
         cost = cost_usd(attempt.target.prices, tokens)
         if cost:
-            child("rr_cost_usd_total", target).inc(cost)
-        self._count_pace(record, tokens, target)
-
-    def _count_pace(self, record: Record, tokens: Tokens, target: str) -> None:
-        attempt = record.attempts[-1]
+            child("rr_cost_usd_total", called.target).inc(cost)
         if record.streamed and attempt.success and attempt.first_token_s is not None and tokens.output > 1:
             pace_s = (attempt.ended_s - attempt.first_token_s) / (tokens.output - 1)
-            self.series.child("rr_time_per_output_token_seconds", target).observe(max(0.0, pace_s))
+            child("rr_time_per_output_token_seconds", called.target).observe(max(0.0, pace_s))
 
     def _show_circuits(self) -> None:
         states: dict[str, int] = {}
@@ -215,7 +231,5 @@ class Metrics(Silent):
             child("rr_vad_busy_seconds_total").set(load.busy_s)
 
 
-def _ended(outcome: Outcome) -> tuple[str, str]:
-    if outcome is Outcome.SUCCESS:
-        return "success", NONE
-    return ("cancelled" if outcome is _CANCELLED else "error"), outcome.value
+def _named(decision: Decision, protocol: str) -> Named:
+    return decision.router, decision.route_id, decision.variant_id, decision.reason, protocol

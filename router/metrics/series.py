@@ -21,6 +21,7 @@ from .labels import OTHER
 from .table import TABLE, Row
 
 Values = tuple[str, ...]
+MOST_WEIGHT = 3 + max(len(row.buckets) for row in TABLE)
 
 
 class Cell:
@@ -93,6 +94,11 @@ class Series(Collector):
         """Remove one series, e.g. of a configuration that is no longer in force."""
         if self._children[name].pop(values, None) is not None:
             self._left += _weight(self._rows[name])
+
+    @property
+    def roomy(self) -> bool:
+        """Whether any new series finds room."""
+        return self._left >= MOST_WEIGHT
 
     def count(self) -> int:
         """Series in use, as Prometheus counts them."""

@@ -10,11 +10,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from policies import Decision, Facts, Reason, unit_of
 from policies.analysis import chi_square_pvalue, log_evidence_step
 
-from .series import Series
+from .series import Cell, Series, Spread
+from .tallies import Kept
 
 MOST_UNITS = 200_000
 MOST_EVIDENCE = 700.0  # of its logarithm: beyond it a float ends
@@ -58,6 +60,7 @@ class Splits:
         self._shares: Shares = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._shown: set[tuple[str, tuple[str, ...]]] = set()
+        self._timed: Kept[tuple[str, str, str], tuple[Cell, Spread, Cell]] = Kept(series, self._first_timed)
 
     def configured(self, weights: Weights) -> None:
         """Other weights came into force."""
@@ -74,7 +77,10 @@ class Splits:
         seen = self._seen.get(key)
         if seen is None or seen.version != decision.experiment:
             seen = self._seen[key] = Seen(decision.experiment)
-        unit = None if decision.unit is None else unit_of((decision.unit,), facts.user, facts.metadata)
+        if decision.unit == "user":
+            unit: Any = "user", facts.user
+        else:
+            unit = None if decision.unit is None else unit_of((decision.unit,), facts.user, facts.metadata)
         seen.count(hash(facts.seed if unit is None else unit), variant, shares)
 
     def on_end(self, decision: Decision, outcome: str, duration_s: float) -> None:
@@ -82,11 +88,22 @@ class Splits:
         key = _key(decision)
         if key is None or decision.variant_id not in self._shares.get(key, ()):
             return
-        names, child = ("/".join(key), str(decision.variant_id)), self._series.child
-        child("rr_experiment_outcomes_total", *names, outcome).inc()
         if outcome == "success":
-            child("rr_experiment_duration_seconds", *names).observe(duration_s)
-            child("rr_experiment_duration_squares_total", *names).inc(duration_s * duration_s)
+            answered, durations, squares = self._timed[*key, str(decision.variant_id)]
+            answered.value += 1.0
+            durations.observe(duration_s)
+            squares.value += duration_s * duration_s
+        else:
+            names = "/".join(key), str(decision.variant_id)
+            self._series.child("rr_experiment_outcomes_total", *names, outcome).inc()
+
+    def _first_timed(self, named: tuple[str, str, str]) -> tuple[Cell, Spread, Cell]:
+        names, child = (f"{named[0]}/{named[1]}", named[2]), self._series.child
+        return (
+            child("rr_experiment_outcomes_total", *names, "success"),
+            child("rr_experiment_duration_seconds", *names),
+            child("rr_experiment_duration_squares_total", *names),
+        )
 
     def show(self) -> None:
         """Write shares, units and mismatch to their series; those of splits that are gone disappear."""
