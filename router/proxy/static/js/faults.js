@@ -23,6 +23,13 @@ const BY_CODE = {
   session_expired: "Press Talk to begin a new session.",
 };
 
+// What the server says to programs, said to a person.
+const TITLES = {
+  missing_api_key: "This server asks for an API key.",
+  invalid_api_key: "This API key is not accepted.",
+  cannot_update_voice: "The voice cannot change once it has spoken.",
+};
+
 const BY_STATUS = {
   401: BY_CODE.missing_api_key,
   403: "Use a key that is allowed to do this.",
@@ -38,7 +45,7 @@ const BY_STATUS = {
 /** From an error document (OpenAI's envelope) and the HTTP status. */
 export function fromDocument(document, status) {
   const error = document?.error ?? {};
-  return new Fault(error.message ?? `The server answered ${status}.`, {
+  return new Fault(TITLES[error.code] ?? error.message ?? `The server answered ${status}.`, {
     detail: [status && `HTTP ${status}`, error.code, error.param && `field ${error.param}`].filter(Boolean).join(" · "),
     remedy: BY_CODE[error.code] ?? BY_STATUS[status] ?? "",
     attempts: document?.metadata?.attempts ?? null,
@@ -47,7 +54,7 @@ export function fromDocument(document, status) {
 
 /** From a realtime `error` event. */
 export function fromEvent(error) {
-  return new Fault(error.message, {
+  return new Fault(TITLES[error.code] ?? error.message ?? "The answer failed.", {
     detail: [error.code, error.param && `field ${error.param}`].filter(Boolean).join(" · "),
     remedy: BY_CODE[error.code] ?? (error.code?.startsWith("upstream") ? BY_STATUS[502] : ""),
     kind: error.type === "invalid_request_error" ? "notice" : "error",

@@ -33,9 +33,9 @@ const chat = new Chat({
 new TalkView({ talk, transcript, turns, inspector, faults });
 
 async function load() {
+  faults.clear();
   try {
     settings.offer((await getJson("/v1/models")).data);
-    faults.clear();
   } catch (error) {
     faults.show(fromThrown(error));
   }

@@ -98,6 +98,7 @@ export class Talk {
     if (name !== "voice") delete session.audio.output;
     if (name === "model") session.model = this.settings.values.model;
     this.send({ type: "session.update", session });
+    this.bus.emit("state", this.state); // other buttons for other turns
   }
 
   // --- what the user does -------------------------------------------------------------------------------------------

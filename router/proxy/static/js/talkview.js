@@ -24,7 +24,7 @@ export class TalkView {
     talk.on("user", (said) => this.onUser(said));
     talk.on("assistant", ({ id, text }) => transcript.of("assistant", id).append(text));
     talk.on("cut", (cut) => this.onCut(cut));
-    talk.on("level", (level) => this.meter(level));
+    talk.on("level", (level) => document.body.dataset.state === "speaking" || this.meter(level));
     talk.on("voice", (level) => this.meter(level));
     this.onState("off");
   }
