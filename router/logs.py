@@ -136,7 +136,9 @@ class Logging:
         """Undo `set_up`."""
         self.closed = True
         for name in LOGGERS:
-            logging.getLogger(name).removeHandler(self.handler)
+            logger = logging.getLogger(name)
+            logger.removeHandler(self.handler)
+            logger.propagate = True
         self.listener.stop()
 
 
