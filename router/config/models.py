@@ -198,9 +198,16 @@ class Realtime(Model):
 
 
 class State(Model):
-    """Where state shared between nodes lives."""
+    """Where state shared between nodes lives: so far each process keeps its own."""
 
     url: str = Field(default="memory://", pattern=r"^(memory://|rediss?://|unix://).*")
+
+    @field_validator("url")
+    @classmethod
+    def _built(cls, url: str) -> str:
+        if not url.startswith("memory://"):
+            raise PydanticCustomError("unsupported", "is not supported by this version; use memory://")
+        return url
 
 
 class Records(Model):
@@ -209,6 +216,13 @@ class Records(Model):
     url: str | None = Field(
         default="sqlite:///realtime-router.db", pattern=r"^(sqlite:///|postgres(ql)?://|memory://).*"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _built(cls, url: str | None) -> str | None:
+        if url is not None and url.startswith("postgres"):
+            raise PydanticCustomError("unsupported", "is not supported by this version; use sqlite:///FILE or null")
+        return url
 
 
 class Price(Model):

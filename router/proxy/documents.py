@@ -15,6 +15,7 @@ from router.refusal import Refusal
 from .faults import refused
 
 JsonObject = dict[str, Any]
+DEEPEST = 250
 LONGEST_USER = 512
 LONGEST_MODEL = 256
 
@@ -66,7 +67,18 @@ def parse(body: bytes) -> JsonObject:
         raise refused(400, message, code="invalid_json") from None
     if not isinstance(document, dict):
         raise refused(400, f"The body must be a JSON object, is {_name(document)}.", code="invalid_json")
+    if body.count(b"[") + body.count(b"{") > DEEPEST:
+        _check_depth(document)
     return document
+
+
+def _check_depth(document: JsonObject) -> None:
+    """Refuse what can be read and not be written again for a provider."""
+    try:
+        orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        message = f"The body is nested too deep; at most {DEEPEST} levels are accepted."
+        raise refused(400, message, code="invalid_json") from None
 
 
 def check_chat(document: JsonObject, *, messages_may_be_empty: bool = False) -> None:

@@ -94,9 +94,9 @@ def test_variables_are_filled_and_typed(tmp_path):
     path = write(tmp_path, "server: {port: '${P:-81}'}\n")
     assert load(path, {}).server.port == 81
     assert "must be a whole number, is 'no'" in str(refusal(path, {"P": "no"}))
-    path = write(tmp_path, "server:\n  port: ${P:-81}\n  host: ${H}\nstate: {url: 'redis://${R:-localhost}/0'}\n")
+    path = write(tmp_path, "server:\n  port: ${P:-81}\n  host: ${H}\naliases: {near: '${R:-demo}/fast'}\n")
     config = load(path, {"P": "9000", "H": "1234"})
-    assert (config.server.port, config.server.host, config.state.url) == (9000, "1234", "redis://localhost/0")
+    assert (config.server.port, config.server.host, config.aliases["near"]) == (9000, "1234", "demo/fast")
 
 
 def test_a_missing_variable_is_named_with_its_place(tmp_path):
@@ -177,3 +177,10 @@ def test_saved_routers_stand_in_the_place_of_the_files(tmp_path):
     changed = with_routers(config, {"support": saved, "other": None})
     assert [source.router.salt for source in changed.routers] == ["new"]
     assert len(config.routers) == 2
+
+
+@pytest.mark.parametrize("text", ["state: {url: 'redis://localhost/0'}", "records: {url: 'postgresql://u:p@h/d'}"])
+def test_what_is_not_built_yet_is_refused_and_not_ignored(tmp_path, text):
+    with pytest.raises(ConfigError) as refused:
+        load(write(tmp_path, text + "\n"), {})
+    assert "not supported by this version" in str(refused.value)

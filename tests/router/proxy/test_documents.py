@@ -103,3 +103,16 @@ def test_no_document_raises_anything_but_a_refusal(document):
     except Refusal as refusal:
         accepted = refusal.status == 400 and refusal.param is not None
     assert accepted
+
+
+@pytest.mark.parametrize("depth", [260, 900])
+def test_what_could_not_be_written_again_is_refused(depth):
+    with pytest.raises(Refusal) as refused:
+        parse(b'{"odd": ' + b"[" * depth + b"]" * depth + b"}")
+    assert (refused.value.status, refused.value.code) == (400, "invalid_json")
+    assert "deep" in refused.value.message
+
+
+def test_many_brackets_side_by_side_are_no_depth():
+    assert len(parse(b'{"odd": [' + b"[]," * 1000 + b"[]]}")["odd"]) == 1001
+    assert parse(b'{"odd": ' + b"[" * 240 + b"]" * 240 + b"}")
