@@ -10,7 +10,7 @@ from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
 from router.logs import RequestLog
-from router.metrics import LabelSets, Metrics
+from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
 from router.proxy.exchange import Receive, Scope, Send
@@ -44,10 +44,13 @@ class House:
         self.router = Router(build_state(config, local=self.local), observers=observers, tracing=self.tracing)
         self.reloader = Reloader(config, environ, self._take, report=self._report)
         self.listing = Listing()
+        apart = config.server.metrics_port
         self.app: App = create_app(
             self.router,
             access=access_of(config.auth),
-            gauges=Gauges(metrics=self.metrics.render, readiness=self._readiness, records=self.recent),
+            gauges=Gauges(
+                metrics=self.metrics.render if apart is None else None, readiness=self._readiness, records=self.recent
+            ),
             listed=lambda: self.listing,
             shelf=self,
             effective_session=lambda _kind, asked: effective_session(self.realtime, asked),
@@ -68,6 +71,7 @@ class House:
         lag = self.metrics.series.child("rr_event_loop_lag_seconds")
         self.upkeep = Upkeep(self.router, self.reloader, lag.observe)
         self._realtime: tuple[Config, Realtime] | None = None
+        self._scraped: asyncio.Server | None = None  # /metrics on a port of its own
 
     @property
     def realtime(self) -> Realtime:
@@ -82,10 +86,15 @@ class House:
         names |= {*self.config.aliases.values(), self.config.realtime.model}
         await self.upkeep.warm({model.partition("/")[0] for model in names})
         await self.upkeep.start()
+        server = self.config.server
+        if server.metrics_port is not None:
+            self._scraped = await serve_metrics(server.host, server.metrics_port, self.metrics.render)
         settle_memory()
 
     async def shutdown(self) -> None:
         """Stop watching, close every upstream and the voice floor, write what is left of the records."""
+        if self._scraped is not None:
+            self._scraped.close()
         await self.voice.aclose()
         await self.upkeep.stop()
         if self.records is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -34,9 +34,15 @@ class Server(Model):
     )
     port: int = Field(default=8080, ge=0, le=65_535)
     metrics_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="Serve /metrics here instead of on `port`"
+        default=None, ge=0, le=65_535, description="Serve /metrics here instead of on `port`; needs `workers: 1`"
     )
     workers: int = Field(default=1, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _one_port_for_one_process(self) -> "Server":
+        if self.metrics_port is not None and self.workers > 1:
+            raise PydanticCustomError("unsupported", "metrics_port needs workers: 1, every worker has its own metrics")
+        return self
 
 
 class Key(Model):

@@ -2,8 +2,9 @@
 
 from .labels import LabelSets
 from .observer import Metrics
+from .port import serve_metrics
 from .reference import reference
 from .series import Series
 from .table import TABLE, Row
 
-__all__ = ["TABLE", "LabelSets", "Metrics", "Row", "Series", "reference"]
+__all__ = ["TABLE", "LabelSets", "Metrics", "Row", "Series", "reference", "serve_metrics"]

@@ -32,16 +32,14 @@ class RecordBook(Protocol):
         ...
 
 
-def no_metrics(_accept: str) -> tuple[bytes, str]:
-    """An exposition without series, where nobody counts."""
-    return b"", METRICS_TYPE.decode()
-
-
 @dataclass(slots=True)
 class Gauges:
-    """What the operator's pages read. `readiness` adds fields to /readyz; `{"degraded": true}` stays 200."""
+    """What the operator's pages read; without `metrics` there is no /metrics here.
 
-    metrics: Callable[[str], tuple[bytes, str]] = no_metrics
+    `readiness` adds fields to /readyz; `{"degraded": true}` stays 200.
+    """
+
+    metrics: Callable[[str], tuple[bytes, str]] | None = None
     readiness: Callable[[], Mapping[str, Any]] = dict
     records: RecordBook | None = None
 
@@ -89,7 +87,10 @@ class Ops:
 
     async def metrics(self, exchange: Exchange) -> None:
         """Prometheus exposition."""
-        body, kind = self._gauges.metrics(exchange.header("accept"))
+        render = self._gauges.metrics
+        if render is None:
+            raise refused(404, "Metrics are not served here.", code="unknown_url")
+        body, kind = render(exchange.header("accept"))
         await exchange.respond(200, body, [(b"content-type", kind.encode())])
 
     async def explain(self, exchange: Exchange) -> None:
