@@ -1,4 +1,4 @@
-"""`/metrics` on a port of its own, for networks where scrapers and callers must not meet. HTTP/1.1, one answer a call."""
+"""`/metrics` on a port of its own, where scrapers and callers must not meet. HTTP/1.1, one answer a connection."""
 
 import asyncio
 from collections.abc import Callable
