@@ -39,7 +39,7 @@ LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --gener
        --no-header --no-annotate --quiet
 lock:
 	echo 'setuptools>=77' | $(LOCK) --extra voice --extra redis --extra postgres --extra otel --extra test -o requirements.lock
-	echo 'setuptools>=77' | $(LOCK) --extra voice -c requirements.lock -o deploy/run.lock
+	echo 'setuptools>=77' | $(LOCK) --extra voice --extra otel -c requirements.lock -o deploy/run.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

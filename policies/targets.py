@@ -7,8 +7,9 @@ models can be found by their bare name, by `auto` or by naming a whole provider.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from types import MappingProxyType
 
-from .target import Target
+from .target import Prices, Target
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "google": ("google-vertex", "vertex", "vertex_ai", "google-ai-studio", "gemini"),
@@ -29,11 +30,20 @@ LONGER, COMPARED = 8, 200  # so that a wrong name costs milliseconds even with t
 
 
 class Targets:
-    """A frozen registry. `known` may hold models of providers that are not configured; they are left out."""
+    """A frozen registry. `known` may hold models of providers that are not configured; they are left out.
 
-    __slots__ = ("_by_model", "_by_name", "_by_provider", "providers")
+    `prices` are of models that may be named without being known, by `provider/model`.
+    """
 
-    def __init__(self, providers: Sequence[str], known: Sequence[Target] = ()) -> None:
+    __slots__ = ("_by_model", "_by_name", "_by_provider", "_prices", "providers")
+
+    def __init__(
+        self,
+        providers: Sequence[str],
+        known: Sequence[Target] = (),
+        prices: Mapping[str, Prices] = MappingProxyType({}),
+    ) -> None:
+        self._prices = prices
         self.providers = tuple(dict.fromkeys(providers))
         configured = frozenset(self.providers)
         self._by_name = {target.name: target for target in known if target.provider in configured}
@@ -61,7 +71,8 @@ class Targets:
         provider = self.provider(prefix) if slash and model else None
         if provider is None:
             return None
-        return self._by_name.get(f"{provider}/{model}") or Target(provider, model)
+        name = f"{provider}/{model}"
+        return self._by_name.get(name) or Target(provider, model, prices=self._prices.get(name))
 
     def offering(self, model: str) -> tuple[Target, ...]:
         """Everybody known to offer a bare model, real providers first."""

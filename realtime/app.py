@@ -168,9 +168,19 @@ class House:
         labels = LabelSets(
             routes=frozenset(f"{name}/{route.id}" for name, route in every),
             variants=frozenset(variant.id for _, route in every for variant in route.variants),
-            targets=frozenset(target.name for target in targets),
+            targets=frozenset(target.name for target in targets) | self._named_targets(table),
         )
         self.metrics.configured(labels, self.config.checksum, table.weights)
+
+    def _named_targets(self, table: RoutingTable) -> frozenset[str]:
+        """Targets that the configuration names, in the catalogue or not."""
+        models = {model for policy in table.policies.values() for model in policy.models()}
+        voice = self.config.realtime
+        models |= {*self.config.aliases.values(), voice.model}
+        for stage in (voice.transcription, voice.speech):
+            models |= {stage.model, *stage.fallbacks}
+        named = (table.targets.named(model) for model in models)
+        return frozenset(target.name for target in named if target is not None)
 
     def _report(self, status: ReloadStatus) -> None:
         self.metrics.reloaded(success=status.error is None)

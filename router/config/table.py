@@ -35,9 +35,9 @@ def policies_of(config: Config) -> dict[str, Policy]:
 
 def build_table(config: Config, catalogue: Catalogue | None = None) -> RoutingTable:
     """The table of a configuration. Raises ConfigError when a router cannot be true to its word."""
-    known = (catalogue or catalogue_of(config)).models(kind=None)
+    catalogue = catalogue or catalogue_of(config)
     return RoutingTable(
-        Targets(tuple(config.providers), known),
+        Targets(tuple(config.providers), catalogue.models(kind=None), catalogue.prices),
         tuple(policies_of(config).values()),
         aliases=config.aliases,
         firm=config.own_aliases,

@@ -69,6 +69,8 @@ class Metrics(Silent):
         self._called: Kept[tuple[str, str], Called] = Kept(self.series, self._first_called)
         self._overhead: Spread = self.series.child("rr_overhead_seconds")
         self._sizes: tuple[Spread, Spread] | None = None
+        for result in ("success", "failure"):  # from 0 on, so that the first failure is an increase
+            self.series.child("rr_config_reload_total", result)
         self._hash: str | None = None
         self._inflight: dict[int, Begun] = {}
         self._circuits_shown: set[str] = set()

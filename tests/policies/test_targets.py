@@ -1,6 +1,6 @@
 import pytest
 
-from policies import Target, Targets
+from policies import Prices, Target, Targets
 from policies.aliases import Aliases
 
 KNOWN = (
@@ -18,6 +18,15 @@ def test_any_model_of_a_configured_provider_can_be_named():
     assert TARGETS.named("groq/brand-new") == Target("groq", "brand-new")
     assert TARGETS.named("demo/fast").context_tokens == 8
     assert TARGETS.named("deepinfra/meta-llama/Llama-4").model == "meta-llama/Llama-4"
+
+
+def test_a_model_that_is_not_known_may_have_a_price():
+    targets = Targets(
+        ["groq", "google-vertex"], prices={"groq/new": Prices(1.0, 2.0), "google-vertex/g": Prices(3.0, 4.0)}
+    )
+    assert targets.named("groq/new").prices == Prices(1.0, 2.0)
+    assert targets.named("vertex/g").prices == Prices(3.0, 4.0)
+    assert targets.named("groq/other").prices is None
 
 
 @pytest.mark.parametrize("text", ["openai/gpt", "llama", "/x", "groq/", "", "meta-llama/Llama-4"])

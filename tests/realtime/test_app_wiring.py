@@ -1,12 +1,14 @@
 """What the composition root ties together beyond serving: circuits at the scrape, upstreams that load slowly."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from policies import Attempt, Outcome, Target
+from policies import Attempt, Outcome, Prices, Target
 from realtime.app import build, models_of
 from router.config import load
+from router.config.models import Price
 
 SERVER = """
 version: 1
@@ -44,6 +46,18 @@ def test_a_resting_target_is_seen_at_the_scrape(config):
         house.router.health.end(Attempt(target, Outcome.HTTP_5XX, clock.now(), clock.now()))
     text, _ = house.metrics.render()
     assert b'rr_circuit_state{target="demo/fast"} 2.0' in text
+
+
+def test_targets_that_only_a_router_or_the_voice_names_have_their_own_series(config):
+    targets = build(config, {}).metrics.labels.targets
+    assert {"anthropic/claude", "demo/fast"} <= targets
+    assert "anthropic/other" not in targets
+
+
+def test_a_price_of_your_own_holds_for_models_nobody_lists(config):
+    priced = replace(config, prices={"anthropic/claude": Price(input=1, output=2)})
+    decision = build(priced, {}).router.decide({"model": "anthropic/claude", "messages": []})
+    assert decision.plan.candidates[0].target.prices == Prices(0.000_001, 0.000_002)
 
 
 def test_a_provider_that_cannot_be_used_is_logged_and_does_not_stop_the_house(config, caplog):
