@@ -1,6 +1,7 @@
 """The three boards: Router, Realtime, Experiments. Every metric of the table is on one of them or in a rule."""
 
 from .panels import Board, Panel, Query, Variable
+from .rules import OURS
 
 RATE = "[$__rate_interval]"
 ROUTE = 'route=~"$route"'
@@ -37,11 +38,11 @@ def mean(metric: str, by: str, where: str = "") -> str:
 
 
 REQUESTS = per_s("rr_requests_total", "", ROUTE)
-FAILED = per_s("rr_requests_total", "", f'{ROUTE}, outcome="error"')
+FAILED = per_s("rr_requests_total", "", f"{ROUTE}, {OURS}")
 TRAFFIC = (
     Panel("Requests by outcome", "What clients got, a second.",
           (Query(per_s("rr_requests_total", "outcome", ROUTE), "{{outcome}}"),), "reqps", stacked=True),
-    Panel("Errors", "Share of requests that ended as an error; cancelled ones do not count.",
+    Panel("Errors", "Share of requests that ended as an error; what callers cancelled or did wrong does not count.",
           (Query(share(f"{FAILED} or vector(0)", REQUESTS), "errors"),),
           "percentunit", "stat", 4, red_from=0.05),
     Panel("Under way", "Requests that have begun and not ended.",

@@ -8,7 +8,15 @@ they hold at every look, so a board may show them.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from policies.outcome import RULES
+from router.metrics.labels import TURNED_AWAY
+
 RUNBOOK = "docs/operations.md"
+CALLERS_OWN = sorted(
+    {outcome.value for outcome, rule in RULES.items() if rule.passes}
+    | {word for status, word in TURNED_AWAY.items() if status < 500}
+)
+OURS = f'outcome="error", error_class!~"{"|".join(CALLERS_OWN)}"'  # what a caller did wrong alarms nobody
 ALPHA, RHO_SQUARED = 0.05, 0.01
 BY = "by (experiment, variant)"
 ENDED, TIMED = "rr:experiment_requests", "rr:experiment_answered"
@@ -76,7 +84,7 @@ ALERTS = (
     Alert("RouterDown", "{{ $labels.instance }} does not answer its scrape.",
           'up{job="realtime-router"}', "<", 1, "1m", "page"),
     Alert("RouterErrors", "{{ $value | humanizePercentage }} of requests end as errors, after all fallbacks.",
-          f"({rate('rr_requests_total', ERROR)}) / ({REQUESTS})", ">", 0.05, "5m", "page"),
+          f"({rate('rr_requests_total', OURS)}) / ({REQUESTS})", ">", 0.05, "5m", "page"),
     Alert("RouterFallingBack", "{{ $value | humanizePercentage }} of requests need another target than their first.",
           f"({rate('rr_fallbacks_total')}) / ({REQUESTS})", ">", 0.25, "10m"),
     Alert("RouterTargetResting", "{{ $labels.target }} has been passed over for ten minutes.",
