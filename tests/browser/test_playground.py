@@ -44,9 +44,11 @@ def serving(*flags):
 
 
 @pytest.fixture(scope="module")
-def house():
-    """The address of a server on embedded defaults."""
-    with serving() as url:
+def house(tmp_path_factory):
+    """The address of a server on embedded defaults, but with patience: it shares a small machine with a browser."""
+    path = tmp_path_factory.mktemp("server") / "server.yaml"
+    path.write_text("defaults: {timeouts: {connect_s: 30, first_token_s: 30, idle_s: 30, answer_s: 30}}\n")
+    with serving("--config", str(path)) as url:
         yield url
 
 
