@@ -6,9 +6,10 @@ holds the upstream back: nothing is read on while a write waits.
 """
 
 import asyncio
+from collections.abc import Awaitable
 
 from router.refusal import Refusal
-from router.router import Caller, Stream
+from router.router import Caller, Completion, Stream
 
 from .documents import JsonObject, check_chat, parse
 from .exchange import Exchange, encode_headers
@@ -37,22 +38,9 @@ class Chat:
             if document.get("stream"):
                 await exchange.watched(Streamed(site, exchange, permit).serve(document, caller))
             else:
-                await exchange.watched(self._whole(exchange, permit, document, caller))
+                await exchange.watched(answer_whole(site, exchange, permit, site.router.complete(document, caller)))
         finally:
             permit.release()
-
-    async def _whole(self, exchange: Exchange, permit: Permit, document: JsonObject, caller: Caller) -> None:
-        try:
-            completion = await self._site.router.complete(document, caller)
-        except Refusal as refusal:
-            settle(permit, refusal.record)
-            self._site.note(exchange, refusal)
-            await refuse(exchange, refusal, permit)
-            return
-        settle(permit, completion.record)
-        headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
-        headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
-        await exchange.respond(completion.status, completion.body, headers)
 
 
 class Streamed:
@@ -116,6 +104,21 @@ class Streamed:
             if not exchange.committed:
                 await exchange.begin(200, [*EVENT_STREAM, *permit_headers(self._permit)])
             await exchange.write(PING)
+
+
+async def answer_whole(site: Site, exchange: Exchange, permit: Permit, call: Awaitable[Completion]) -> None:
+    """Answer with what the call gives, whole, or with its refusal."""
+    try:
+        completion = await call
+    except Refusal as refusal:
+        settle(permit, refusal.record)
+        site.note(exchange, refusal)
+        await refuse(exchange, refusal, permit)
+        return
+    settle(permit, completion.record)
+    headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
+    headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
+    await exchange.respond(completion.status, completion.body, headers)
 
 
 async def refuse(exchange: Exchange, refusal: Refusal, permit: Permit) -> None:

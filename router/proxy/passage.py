@@ -14,7 +14,7 @@ from router.refusal import Refusal
 from router.relay import Stream
 from router.router import Caller, Completion, Parcel
 
-from .chat import refuse
+from .chat import answer_whole, refuse
 from .documents import JsonObject, check_model, parse
 from .exchange import Exchange
 from .faults import ClientGone, refused
@@ -65,7 +65,7 @@ class Passage:
             if self._path in ALWAYS_STREAMED or asked.get("stream") in (True, "true"):
                 await exchange.watched(self._stream(exchange, permit, parcel, caller))
             else:
-                await exchange.watched(self._answer(exchange, permit, self._whole(parcel, caller)))
+                await exchange.watched(answer_whole(site, exchange, permit, self._whole(parcel, caller)))
         finally:
             permit.release()
 
@@ -110,19 +110,6 @@ class Passage:
         check_model(asked)
         check_metadata(asked.get("metadata"), "metadata")
         return document, asked
-
-    async def _answer(self, exchange: Exchange, permit: Permit, call: Awaitable[Completion]) -> None:
-        try:
-            completion = await call
-        except Refusal as refusal:
-            settle(permit, refusal.record)
-            self._site.note(exchange, refusal)
-            await refuse(exchange, refusal, permit)
-            return
-        settle(permit, completion.record)
-        headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
-        headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
-        await exchange.respond(completion.status, completion.body, headers)
 
 
 async def _relay(exchange: Exchange, permit: Permit, answer: Stream | Flow) -> None:
