@@ -60,6 +60,13 @@ class Health:
         self._changed: set[str] = set()
         self._rising: set[str] = set()  # in slow start: their share changes with time
 
+    def follow(self, rule: CooldownRule) -> None:
+        """From now on rest targets by this rule; rests that began stay as they are."""
+        if rule != self._rule:
+            self._rule = rule
+            for vitals in self._vitals.values():
+                vitals.breaker.rule = rule
+
     def begin(self, name: str, now_s: float) -> None:
         """A call goes out to the target of that name."""
         vitals = self._vitals.get(name)

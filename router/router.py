@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import orjson
-
-from policies import CooldownRule, Decision, Facts, RoutingRefusal, Try
+from policies import Decision, Facts, RoutingRefusal, Try
 
 from .clock import Clock
 from .dispatch import CHAT, Errand, dispatch
@@ -20,90 +18,16 @@ from .record import Record
 from .refusal import Refusal
 from .relay import Stream
 from .request import Request, parse_chat, parse_other
-from .upstreams.base import Upstream
+from .state import NOBODY, Caller, Completion, Guesses, Parcel, State, Table
 from .walk import Surroundings, Walk
 
-__all__ = ["NOBODY", "Caller", "Completion", "Flow", "Parcel", "Router", "State", "Stream", "Table"]
+__all__ = ["NOBODY", "Caller", "Completion", "Flow", "Guesses", "Parcel", "Router", "State", "Stream", "Table"]
 
 T = TypeVar("T")
 COMPLETIONS = "/completions"
 STAGES = frozenset({"stt", "tts"})
 RECORD_KINDS = {"/images/generations": "images", "/images/edits": "images", "/images/variations": "images"}
 TARGET_KINDS = {"embeddings": "embedding", "moderations": "moderation", "images": "image_generation"}
-
-
-class Table(Protocol):
-    """What decides. Pure: the same facts give the same decision."""
-
-    def decide(self, facts: Facts) -> Decision:
-        """The decision and its plan."""
-        ...
-
-
-class Guesses(Protocol):
-    """What infers variables that a condition asks for and the caller did not send."""
-
-    def prepare(self) -> None:
-        """Load what guessing needs. Blocks: call it in a thread, or let the first guess wait."""
-        ...
-
-    def informed(self, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[str, Any]]]:
-        """The facts with what could be inferred, and for each variable its value, confidence and cost."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything a request needs that a reload may change: swapped as one value."""
-
-    table: Table
-    upstreams: Mapping[str, Upstream]  # by provider
-    configuration_hash: str = ""
-    cooldown: CooldownRule = CooldownRule()  # noqa: RUF009  frozen
-    guesses: Guesses | None = None  # set when a router asks for `intent` or `language`
-    origins: Mapping[str, str] = field(default_factory=dict, repr=False)  # settings an upstream was built from
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """What is known of a request beside its document."""
-
-    request_id: str | None = None
-    key_id: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)  # allow-listed, passed on to the provider
-    forced_variant: str | None = None
-    protocol: Literal["chat", "realtime"] = "chat"
-    voice: Mapping[str, Any] = field(default_factory=dict)
-
-
-NOBODY = Caller()
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A call that is passed through. `document` is the parsed body where it is JSON; else `model` says who is asked."""
-
-    path: str  # below /v1
-    body: bytes
-    document: Mapping[str, Any] | None = None
-    content_type: str = "application/json"
-    model: str | None = None
-
-
-@dataclass(slots=True)
-class Completion:
-    """A whole answer. `body` is ready to be sent, with `metadata` in it where the body is a JSON object."""
-
-    status: int
-    body: bytes
-    record: Record
-    content_type: str = "application/json"
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The body, parsed. Raises ValueError when it is not JSON (audio)."""
-        document: dict[str, Any] = orjson.loads(self.body)
-        return document
 
 
 class Router:
@@ -143,6 +67,7 @@ class Router:
 
     def replace(self, state: State) -> None:
         """Swap the state; requests in flight keep the old one."""
+        self.health.follow(state.cooldown)
         self.state = state
 
     def decide(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Decision:
@@ -200,7 +125,7 @@ class Router:
         whole = await dispatch(walk, errand)
         return Completion(whole.status, whole.with_metadata(walk), walk.record, whole.content_type)
 
-    async def flow(self, parcel: "Parcel", caller: Caller = NOBODY) -> Stream | Flow:
+    async def flow(self, parcel: Parcel, caller: Caller = NOBODY) -> Stream | Flow:
         """`passthrough` for answers that are to be read while they come; returns with the first bytes. Raises Refusal.
 
         Streamed completions are a `Stream` with the record on the last chunk; everything else passes byte by byte.
@@ -216,7 +141,7 @@ class Router:
         await answer.open()
         return answer
 
-    def _parcel(self, parcel: "Parcel", caller: Caller) -> tuple[Walk, Errand, bool]:
+    def _parcel(self, parcel: Parcel, caller: Caller) -> tuple[Walk, Errand, bool]:
         state, path, document = self.state, parcel.path, parcel.document
         request = parse_other(document if document is not None else {"model": parcel.model})
         walk = self._walk(state, request, caller, RECORD_KINDS.get(path, path.strip("/").partition("/")[0]))

@@ -105,3 +105,14 @@ def test_thousands_of_names_given_by_clients_do_not_pile_up():
     assert len(health.in_flight()) <= 1024
     assert len(health.snapshot(1.0)) <= 1024
     assert health.snapshot(1.0)[A.name].rests_until_s == 31.0
+
+
+def test_a_reload_changes_when_targets_rest():
+    health = Health(CooldownRule(consecutive_failures=5))
+    failed = Attempt(Target("p", "a"), Outcome.HTTP_5XX, 1.0, 1.0)
+    health.begin("p/a", 1.0)
+    health.end(failed)
+    health.follow(CooldownRule(consecutive_failures=2))
+    health.begin("p/a", 1.0)
+    health.end(failed)
+    assert health.snapshot(1.0)["p/a"].rests_until_s > 1.0
