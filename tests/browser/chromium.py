@@ -174,7 +174,11 @@ async def browser(*flags):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(30):  # its children write for a moment longer
+            shutil.rmtree(folder, ignore_errors=True)
+            if not Path(folder).exists():
+                break
+            await asyncio.sleep(0.1)
 
 
 async def _tab(port_file, process):
