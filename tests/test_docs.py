@@ -90,8 +90,10 @@ def test_the_guides_do_what_they_say(page, block, desks):
     command = command_of(block, text, folder / (name or f"line{block.line}.yaml"))
     if command is None:
         pytest.skip("node is not installed")
-    env = environment(folder) | {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
-    env |= {"RR_URL": f"http://127.0.0.1:{port}"}
+    env = environment(folder)
+    if port:
+        address = f"http://127.0.0.1:{port}"
+        env |= {"OPENAI_API_KEY": "unused", "OPENAI_BASE_URL": f"{address}/v1", "RR_URL": address}
     if block.kind in ("yaml", "bash", "console"):
         env |= dict.fromkeys(re.findall(r"\$\{(\w+)\}", everything(folder)), "placeholder")
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
