@@ -251,7 +251,8 @@ class RoutingTable:
             providers = self.targets.near_providers(prefix)
             message = f"model {model!r}: provider {prefix!r} is not configured; {self._configured()}"
             return UnknownModel(message, near=near or providers)
-        return UnknownModel(f"model {model!r} is served by no configured provider; {self._configured()}", near=near)
+        message = f"model {model!r} is served by {NOBODY}; {self._configured()}; add the one that has it, or an alias"
+        return UnknownModel(message, near=near)
 
     def _configured(self) -> str:
         return f"configured are: {', '.join(self.targets.providers) or 'none'}"

@@ -21,6 +21,7 @@ from router.reload import Reloader, ReloadStatus
 from router.router import Router
 from router.tracing import open_tracing
 
+from .endpoints import INWORLD_PATHS, OPENAI_PATHS, ask_for_upgrade
 from .opening import effective_session
 from .upkeep import Upkeep
 from .voice import LocalProvider, VoiceDoor
@@ -53,6 +54,7 @@ class House:
             ),
             listed=lambda: self.listing,
             shelf=self,
+            endpoints=[("GET", path, ask_for_upgrade) for path in OPENAI_PATHS + INWORLD_PATHS],
             effective_session=lambda _kind, asked: effective_session(self.realtime, asked),
             voice=self._socket,
             lifespan=self,

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from router.proxy.auth import Authenticator, Principal
+from router.proxy.exchange import Exchange
 from router.refusal import Refusal
 
 from . import protocol as p
@@ -140,6 +141,12 @@ class VoiceEndpoints:
     def drain(self) -> None:
         """The server wants to end: tell every session."""
         self.sessions.drain()
+
+
+async def ask_for_upgrade(exchange: Exchange) -> None:
+    """Answer a plain HTTP request at a WebSocket's address. Raises Refusal 426."""
+    message = f"{exchange.path!r} is a WebSocket: connect to it with ws:// or wss://, not with HTTP."
+    raise Refusal(426, message, code="upgrade_required", headers={"upgrade": "websocket"})
 
 
 async def refuse_upgrade(send: Send, refusal: Refusal) -> None:

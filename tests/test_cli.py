@@ -167,3 +167,10 @@ def test_flags_win_over_the_environment(monkeypatch, tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text("{}")
     assert run("explain", "-m", "demo/fast", "-c", str(path)).exit_code == 0
+
+
+def test_explain_infers_the_language_as_the_server_does():
+    said = json.loads(
+        run("explain", "-m", "router/demo", "--json", "--message", "¿Dónde está mi pedido, por favor?").output
+    )
+    assert said["decision"]["route_id"] == "spanish"

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from policies import Decision, RoutingRefusal
+from router.assembly import build_guesses
 from router.config import ConfigError, load
 from router.config.check import facts_of
 from router.config.table import build_table
@@ -34,7 +35,9 @@ def run(question: Question, *, as_json: bool = False) -> int:
         given["messages"] = ({"role": "user", "content": question.message},)
     try:
         given["metadata"] = pairs(question.metadata)
-        decision = build_table(load(question.config, os.environ)).decide(facts_of(question.model, given))
+        table = build_table(load(question.config, os.environ))
+        facts, guesses = facts_of(question.model, given), build_guesses(table)
+        decision = table.decide(guesses.informed(facts)[0] if guesses else facts)
     except ConfigError as error:
         return complain(error)
     except (ValueError, RoutingRefusal) as error:
