@@ -23,8 +23,9 @@ STAGES = {  # stamp -> name of the stage that ends with it
 class TurnStamps:
     """Stamps of the current turn of one session, in seconds."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, session_id: str = "") -> None:
         self._studio = studio
+        self._session_id = session_id
         self._at: dict[str, float] = {}
         self._response_id = ""
         self._onset_s: float | None = None
@@ -92,5 +93,6 @@ class TurnStamps:
         for stage, seconds in durations.items():
             for observer in self._studio.observers:
                 observer.on_stage(stage, seconds)
-        fields = {f"{stage}_ms": round(seconds * 1000) for stage, seconds in durations.items()}
+        fields: dict[str, Any] = {"session_id": self._session_id, "response_id": self._response_id}
+        fields |= {f"{stage}_ms": round(seconds * 1000) for stage, seconds in durations.items()}
         log.info("turn", extra={"fields": fields})

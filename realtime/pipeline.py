@@ -35,7 +35,7 @@ class Pipeline:
         self._session_id = session_id
         self._settings = p.SessionSettings()
         self.ear = Ear(studio.batcher, self._turn, start_frames=studio.start_frames)
-        self.stamps = TurnStamps(studio)
+        self.stamps = TurnStamps(studio, session_id)
         self.speculation = Speculation(studio, group, session_id)
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}

@@ -123,6 +123,21 @@ def health(url: UrlOption = LOCAL_URL) -> None:
     raise typer.Exit(run(url))
 
 
+@app.command()
+def tail(
+    *,
+    url: UrlOption = LOCAL_URL,
+    key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key: its own requests are shown.")] = "",
+    last: Annotated[int, typer.Option("--last", "-n", min=0, max=200, help="Past requests to begin with.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do not follow.")] = False,
+) -> None:
+    """Follow the requests of a running router: decision, attempts, times, tokens. Ctrl-C leaves."""
+    from .tail import Watch, run
+
+    raise typer.Exit(run(Watch(url, key, last, as_json, not once)))
+
+
 @importer.command("litellm")
 def import_litellm(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A LiteLLM proxy config.yaml.")],

@@ -158,7 +158,7 @@ class Traffic:
     async def talk(self):
         """A voice session: a long answer, interrupted by a spoken question, which is answered."""
         async with websockets.connect(self._socket, proxy=None, max_size=None) as session:
-            turns = {"type": "server_vad", "silence_duration_ms": 600}
+            turns = {"type": "server_vad", "silence_duration_ms": 1500}
             settings = {"type": "realtime", "audio": {"input": {"turn_detection": turns}}}
             await session.send(json.dumps({"type": "session.update", "session": settings}))
             text = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "count to 300"}]}
@@ -171,7 +171,7 @@ class Traffic:
 
     @staticmethod
     async def _say(session, pcm):
-        silence = np.zeros(24_000, dtype="<i2").tobytes()
+        silence = np.zeros(60_000, dtype="<i2").tobytes()
         line, piece = pcm + silence, 24_000 * 2 // 10
         for at in range(0, len(line), piece):
             audio = base64.b64encode(line[at : at + piece]).decode()
