@@ -13,7 +13,7 @@ from .facts import Facts, Needs, RoutingOptions, TargetHealth
 from .fault import PolicyError
 from .ordering import SortMetric
 from .outcome import Outcome, Rule, classify
-from .plan import Candidate, Limits, Plan, Stop, StopReason, Timeouts, Try
+from .plan import Candidate, Hedge, Limits, Plan, Stop, StopReason, Timeouts, Try
 from .policy import Policy
 from .refusal import BadRoutingField, NoRouteMatched, RoutingRefusal, UnknownModel, UnknownRouter
 from .route import ModelChoice, Route, Variant
@@ -35,6 +35,7 @@ __all__ = [
     "Facts",
     "Feature",
     "Guardrail",
+    "Hedge",
     "Layer",
     "Limits",
     "Metric",

@@ -76,7 +76,7 @@ class Breaker:
         self, rule: Rule, outcome: Outcome, now_s: float, *, jitter: float = 0.5, retry_after_s: float | None = None
     ) -> None:
         """The same for an outcome whose rule is known to be another (an error that came inside a 200)."""
-        if outcome is Outcome.CANCELLED_BY_CLIENT:
+        if outcome is Outcome.CANCELLED_BY_CLIENT or outcome is Outcome.HEDGE_LOST:
             self.probing = False
             return
         self._count(now_s, failed=rule.failure)

@@ -42,6 +42,7 @@ class Outcome(StrEnum):
     MALFORMED_RESPONSE = "malformed_response"
     DECODE_ERROR = "decode_error"
     CANCELLED_BY_CLIENT = "cancelled_by_client"
+    HEDGE_LOST = "hedge_lost"
     ROUTER_OVERLOADED = "router_overloaded"
     CIRCUIT_OPEN = "circuit_open"
     BUDGET_EXHAUSTED = "budget_exhausted"
@@ -137,6 +138,7 @@ RULES: Mapping[Outcome, Rule] = {
     Outcome.MALFORMED_RESPONSE: _broken(code="malformed_response"),
     Outcome.DECODE_ERROR: _broken(code="malformed_response"),
     Outcome.CANCELLED_BY_CLIENT: Rule("never", fall_back=False, failure=False, status=499, code="cancelled"),
+    Outcome.HEDGE_LOST: Rule("never", fall_back=True, failure=False, status=499, code="hedge_lost"),
     Outcome.ROUTER_OVERLOADED: replace(_ours("router_overloaded"), fall_back=True),  # this target's calls are full
     Outcome.CIRCUIT_OPEN: _ours("circuit_open"),
     Outcome.BUDGET_EXHAUSTED: _ours("budget_exhausted"),

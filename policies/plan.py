@@ -5,7 +5,7 @@ step, so the record cannot be wrong without the behaviour being wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .attempt import Attempt
@@ -25,6 +25,14 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """A second call beside a slow first one: after so many seconds, for at most this share of a pool's requests."""
+
+    after_s: float
+    max_extra: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one request: attempts, deadline, what to do on interruption."""
 
@@ -35,6 +43,7 @@ class Limits:
     wait_for_retry_after_s: float = 0.0  # wait for a short Retry-After on the same target instead of falling back
     on_interrupt: str = "error"  # error | continue
     first_token_s: float | None = None  # fallback.ttft_timeout: holds while another candidate is left
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,31 @@ class Plan:
         if wait_s is not None:
             return self._try(last.target, attempts, bool(left), wait_s)
         return self._try(left[0], attempts, len(left) > 1, 0.0)
+
+    def hedge_step(self, attempts: Sequence[Attempt], running: Target, now_s: float) -> Try | None:
+        """The call that may race the running one, or None: another target, within `max_attempts`, before the commit.
+
+        A resting target, and one that is being probed, never serves as a hedge.
+        """
+        left_s = self.started_s + self.limits.timeouts.total_s - now_s
+        if len(attempts) + 2 > self.limits.max_attempts or left_s <= 0 or any(a.committed for a in attempts):
+            return None
+        tried = {running.name, *(attempt.target.name for attempt in attempts)}
+        other = next(
+            (c.target for c in self.candidates if c.skipped is None and not c.once and c.target.name not in tried), None
+        )
+        if other is None:
+            return None
+        timeouts = self.limits.timeouts
+        return Try(
+            other,
+            replace(
+                timeouts,
+                first_token_s=min(timeouts.first_token_s, left_s),
+                total_s=left_s,
+                answer_s=min(timeouts.answer_s, left_s),
+            ),
+        )
 
     def usable(self) -> tuple[Target, ...]:
         """Targets that may be tried, best first. When all that is left rests, the resting are tried: never none."""

@@ -1,10 +1,10 @@
 """What a request cost: tokens as the provider counted them, at list price."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies import Prices
+from policies import Attempt, Outcome, Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ def cost_usd(prices: Prices | None, tokens: Tokens | None) -> float | None:
     if prices is None or tokens is None:
         return None
     return prices.input_usd * tokens.input + prices.output_usd * tokens.output
+
+
+def lost_usd(attempts: Sequence[Attempt], tokens: Tokens | None) -> float:
+    """What calls that lost a race have cost at least: the prompt, which they were sent too."""
+    if tokens is None:
+        return 0.0
+    lost = [attempt.target.prices for attempt in attempts if attempt.outcome is Outcome.HEDGE_LOST]
+    return sum(prices.input_usd * tokens.input for prices in lost if prices is not None)
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int | None:

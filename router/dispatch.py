@@ -146,7 +146,7 @@ async def dispatch(walk: Walk, errand: Errand) -> Whole:
         return await _ask(walk, errand, step)
 
     try:
-        whole = await walk.open(call)
+        whole = await walk.open(call, _let_go)
         usage = whole.usage
         walk.record.usage = usage
         walk.settle(Outcome.SUCCESS, whole.status, tokens=completion_tokens(usage))
@@ -154,6 +154,10 @@ async def dispatch(walk: Walk, errand: Errand) -> Whole:
     finally:
         walk.finish()
     return whole
+
+
+def _let_go(_late: Whole) -> None:
+    """It was read to its end."""
 
 
 async def _ask(walk: Walk, errand: Errand, step: Try) -> Whole:

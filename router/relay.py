@@ -128,7 +128,7 @@ class Stream:
         self._finish(499)
 
     async def _open(self) -> None:
-        opened = await self._walk.open(self._attempt)
+        opened = await self._walk.open(self._attempt, _let_go)
         self._opened = opened
         self._ready = opened.first
         if opened.passage.done:
@@ -300,6 +300,10 @@ class Stream:
     def _cut(reply: Reply | None) -> None:
         if reply is not None:
             reply.close()
+
+
+def _let_go(late: _Opened) -> None:
+    late.reply.close()
 
 
 def _feed(events: EventReader, passage: Passage, data: bytes) -> bytes:

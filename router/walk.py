@@ -7,13 +7,14 @@ Attempts, health, retry budget and observers are kept in step in this room and n
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, Try
 
 from .clock import Clock
 from .ending import refusal
 from .health import Budgets, Health
+from .hedge import Allowances, raced
 from .observers import Observer, Trace, Tracing
 from .record import Record
 from .upstreams.base import UpstreamFault
@@ -31,6 +32,7 @@ class Surroundings:
     budgets: Budgets = field(default_factory=Budgets)
     observers: list[Observer] = field(default_factory=list)
     tracing: Tracing | None = None
+    hedges: Allowances = field(default_factory=Allowances)
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Walk:
         "_finished",
         "_open",
         "_pool",
+        "_race",
         "_refused",
         "_stage",
         "credential_type",
@@ -78,7 +81,10 @@ class Walk:
         self._exposed = False
         self._refused: int | None = None  # the status of the refusal that ended the walk
         self._pool = decision.router or decision.requested
+        self._race: dict[asyncio.Task[Any], _Open] | None = None  # while two calls race: whose attempt is whose
         around.budgets.enter(self._pool)
+        if (hedge := decision.plan.limits.hedge) is not None:
+            around.hedges.earn(self._pool, hedge.max_extra)
         for observer in around.observers:
             observer.on_decision(decision, facts)
 
@@ -106,17 +112,21 @@ class Walk:
         left = self._around.budgets.left(self._pool, plan.limits.retry_budget)
         return plan.next_step(attempts, retries_left=left, jitter=self._around.clock.chance())
 
-    async def open(self, call: Callable[[Try], Awaitable[T]]) -> T:
+    async def open(self, call: Callable[[Try], Awaitable[T]], discard: Callable[[T], None] | None = None) -> T:
         """Try target after target until a call returns; its attempt stays open: `settle` it.
 
         `call` raises UpstreamFault when it fails. Raises Refusal when the plan is spent. Being cancelled is recorded.
+        `discard` lets go of a value that came too late; only calls that have it may be hedged.
         """
+        hedge = self.decision.plan.limits.hedge
         while isinstance(step := self.next(), Try):
             if step.wait_s > 0.0:
                 await self._around.clock.sleep(step.wait_s)
             self.begin(step)
             try:
-                return await call(step)
+                if hedge is None or discard is None:
+                    return await call(step)
+                return await raced(self, call, step, hedge.after_s, discard)
             except UpstreamFault as fault:
                 self.fail(fault)
             except asyncio.CancelledError:
@@ -156,7 +166,7 @@ class Walk:
 
     def first_token(self, *, committed: bool = False) -> None:
         """The open attempt has begun to answer; `committed`: the client is handed it now."""
-        attempt = self._open
+        attempt = self._open if self._race is None else self._racing()
         if attempt is not None and attempt.first_token_s is None:
             attempt.first_token_s = self.now_s  # of a whole answer: its first byte, which proves nothing yet
             attempt.committed = committed
@@ -165,8 +175,55 @@ class Walk:
 
     def prefill(self) -> None:
         """The open attempt is asked to go on from the text of an attempt before."""
-        if self._open is not None:
+        if self._open is not None:  # what is continued is never hedged
             self._open.prefilled = True
+
+    # --- two calls at once: see `hedge` ------------------------------------------------------------------------------
+
+    def hedge(self, step: Try) -> Try | None:
+        """The call that may race the running one now, paid for; None when the plan or the budget says no."""
+        other = self.decision.plan.hedge_step(self.record.attempts, step.target, self.now_s)
+        return other if other is not None and self._around.hedges.spend(self._pool) else None
+
+    def racing(self, task: asyncio.Task[Any], step: Try | None = None) -> None:
+        """The open attempt belongs to this task; with a step, a further one is begun for it."""
+        if step is not None:
+            if not self.record.attempts:
+                self._around.budgets.retry(self._pool)
+            self.begin(step)
+        if self._open is not None:
+            self._race = {**(self._race or {}), task: self._open}
+
+    def won(self, task: asyncio.Task[Any]) -> None:
+        """This task's attempt is the open one from here on."""
+        self._take(task)
+        self._race = None
+
+    def lost(self, task: asyncio.Task[Any], error: ErrorDetail) -> None:
+        """This task's attempt was overtaken."""
+        self._take(task)
+        if self._open is not None:
+            self._open.committed = False
+        self.settle(Outcome.HEDGE_LOST, error=error)
+
+    def failed(self, task: asyncio.Task[Any], fault: UpstreamFault) -> None:
+        """This task's attempt failed."""
+        self._take(task)
+        self.fail(fault)
+
+    def race_over(self) -> None:
+        """Whatever still races was cancelled."""
+        left, self._race = self._race or {}, None
+        for attempt in left.values():
+            self._open = attempt
+            self.settle(Outcome.CANCELLED_BY_CLIENT, error=CANCELLED)
+
+    def _take(self, task: asyncio.Task[Any]) -> None:
+        self._open = self._race.pop(task, None) if self._race else None
+
+    def _racing(self) -> _Open | None:
+        task = asyncio.current_task()
+        return self._race.get(task) if self._race and task is not None else None
 
     def fail(self, fault: UpstreamFault) -> None:
         """The open attempt failed."""

@@ -8,7 +8,7 @@ from typing import Any
 from .router_file import Route, RouterFile, SortKey, Variant
 
 _TOP = ("kind", "unit", "salt", "assign", "hash", "fallbacks", "intents", "experiment", "profile", "timeouts",
-        "on_interrupt", "attempts")  # fmt: skip
+        "on_interrupt", "attempts", "hedge")  # fmt: skip
 
 
 def to_inworld(router: RouterFile) -> dict[str, Any]:

@@ -128,6 +128,13 @@ class Attempts(Model):
     )
 
 
+class Hedge(Model):
+    """A second call to another target while the first one is slow to begin; the one that answers first wins."""
+
+    after_s: Seconds = Field(description="How long the first call may be silent; about the 95th percentile")
+    max_extra: Fraction = Field(default=0.05, description="Hedges as a share of the requests, at most")
+
+
 class Cooldown(Model):
     """When to rest a failing target."""
 
@@ -149,6 +156,7 @@ class Defaults(Model):
         default=None, description="A stream that breaks: end with one error event, or continue on another target"
     )
     attempts: Attempts = Attempts()
+    hedge: Hedge | None = Field(default=None, description="Absent: a request makes one call at a time")
     cooldown: Cooldown = Cooldown()
 
 

@@ -9,6 +9,7 @@ from policies import (
     ConditionError,
     Experiment,
     Guardrail,
+    Hedge,
     Layer,
     Limits,
     Metric,
@@ -61,6 +62,7 @@ def limits_of(defaults: Defaults, router: written.RouterFile | None = None) -> L
             base,
             timeouts=replace(base.timeouts, **timeouts),
             on_interrupt=one.on_interrupt or base.on_interrupt,
+            hedge=Hedge(one.hedge.after_s, one.hedge.max_extra) if one.hedge is not None else base.hedge,
             **attempts,
         )
     return base

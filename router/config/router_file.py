@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .models import Attempts, Fraction, Model, ModelString, OnInterrupt, Profile, Timeouts
+from .models import Attempts, Fraction, Hedge, Model, ModelString, OnInterrupt, Profile, Timeouts
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\s/][^:]*$")]
 RouterId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -127,6 +127,7 @@ class RouterFile(Model):
     timeouts: Timeouts | None = None
     on_interrupt: OnInterrupt | None = None
     attempts: Attempts | None = None
+    hedge: Hedge | None = None
 
     @property
     def units(self) -> tuple[str, ...]:

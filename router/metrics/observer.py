@@ -14,7 +14,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from policies import Attempt, Decision, Facts, Outcome
-from router.cost import cost_usd, tokens_of
+from router.cost import cost_usd, lost_usd, tokens_of
 from router.observers import Silent, TurnedAway
 from router.record import Record
 
@@ -207,6 +207,9 @@ class Metrics(Silent):
             self._sizes = child("rr_tokens_per_request", "input"), child("rr_tokens_per_request", "output")
         self._sizes[0].observe(tokens.input)
         self._sizes[1].observe(tokens.output)
+        for other in record.attempts[:-1]:
+            if spent := lost_usd((other,), tokens):
+                child("rr_cost_usd_total", self.labels.target(other.target.name)).inc(spent)
         cost = cost_usd(attempt.target.prices, tokens)
         if cost:
             child("rr_cost_usd_total", called.target).inc(cost)

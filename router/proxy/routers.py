@@ -27,7 +27,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 RESERVED = ("models",)
 FIELDS = ("displayName", "defaults", "routes", "defaultRoute")
 OWN_FIELDS = ("kind", "unit", "salt", "assign", "hash", "fallbacks", "intents", "experiment", "profile", "timeouts",
-              "on_interrupt", "attempts")  # fmt: skip
+              "on_interrupt", "attempts", "hedge")  # fmt: skip
 SERVER_FIELDS = ("createTime", "updateTime", "etag")
 REMEMBERED = 1000
 MOST_ROUTES, MOST_VARIANTS = 100, 50

@@ -2,7 +2,7 @@
 
 import time
 
-from router.cost import cost_usd, tokens_of
+from router.cost import cost_usd, lost_usd, tokens_of
 from router.record import Record
 
 from .exchange import Header, encode_headers, printable
@@ -60,9 +60,10 @@ def total_tokens(record: Record) -> int | None:
 
 
 def cost_of(record: Record) -> float | None:
-    """List price of the answer in US dollars; None without a price or a usage."""
-    served = record.served
-    return cost_usd(served.target.prices, tokens_of(record.usage)) if served is not None else None
+    """List price of the answer, and of calls that lost a race to it; None without a price or a usage."""
+    served, tokens = record.served, tokens_of(record.usage)
+    cost = cost_usd(served.target.prices, tokens) if served is not None else None
+    return cost + lost_usd(record.attempts, tokens) if cost is not None else None
 
 
 def permit_headers(permit: Permit) -> list[Header]:

@@ -96,14 +96,15 @@ class Spans:
 class RequestSpan:
     """One request under way. Implements `Trace` of the core."""
 
-    __slots__ = ("_attempt", "_context", "_record", "_span", "_tracer")
+    __slots__ = ("_attempt", "_attempts", "_context", "_record", "_span", "_tracer")
 
     def __init__(self, tracer: Tracer, span: Span, record: Record) -> None:
         self._tracer = tracer
         self._span = span
         self._context = set_span_in_context(span, Context())
         self._record = record
-        self._attempt: Span | None = None
+        self._attempt: Span | None = None  # the last that went out
+        self._attempts: dict[str, Span] = {}  # by target: two may race
         seen = span.get_span_context()
         if seen.trace_flags.sampled:
             record.trace_id = f"{seen.trace_id:032x}"
@@ -111,7 +112,7 @@ class RequestSpan:
     def begin(self, step: Try) -> None:
         """A call goes out."""
         kind, target = self._record.kind, step.target
-        self._attempt = self._tracer.start_span(
+        self._attempt = self._attempts[target.name] = self._tracer.start_span(
             f"{words.operation_of(kind)} {target.model}",
             self._context,
             SpanKind.CLIENT,
@@ -127,7 +128,7 @@ class RequestSpan:
 
     def settle(self, attempt: Attempt) -> None:
         """The call ended."""
-        span, self._attempt = self._attempt, None
+        span = self._attempts.pop(attempt.target.name, None)
         if span is not None:
             _end(span, words.settled(attempt) | (words.used(self._record) if attempt.success else {}))
 
