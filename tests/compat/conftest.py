@@ -76,7 +76,9 @@ class Process:
     def stop(self):
         """End it and wait."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            for _ in range(2):  # the second means now
+                self._process.send_signal(signal.SIGTERM)
+                time.sleep(0.2)
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:

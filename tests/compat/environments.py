@@ -61,7 +61,8 @@ class Node:
         if node is None or shutil.which("npm") is None:
             pytest.skip("node and npm are not installed")
         folder = made(self.name, self.packages, self._install)
-        return [node, str(link(folder, driver))], {}
+        copy = link(folder, driver)
+        return [node, "--import", str(copy.parent.parent / "shared" / "guard.mjs"), str(copy)], {}
 
     def _install(self, folder: Path) -> list[str]:
         (folder / "package.json").write_text('{"name": "compat", "private": true, "type": "module"}')
@@ -141,6 +142,7 @@ def run(environment: Python | Node, driver: str, given: dict, *, limit_s: float 
     words = f"{done.stdout}\n{done.stderr}"
     if os.environ.get("COMPAT_TRACE"):
         Path(os.environ["COMPAT_TRACE"]).joinpath(driver.replace("/", "-")).write_text(words)
+    assert "dials out" not in words, words[-3000:]
     if done.returncode:
         pytest.fail(f"{driver} ended with {done.returncode}; it said:\n{words[-8000:]}")
     return Facts(facts, words)

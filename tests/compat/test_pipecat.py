@@ -10,7 +10,7 @@ pytestmark = pytest.mark.compat
 HARMLESS = {"response_cancel_not_active", "conversation_already_has_active_response"}
 
 
-@pytest.fixture(scope="module", params=["openai"])
+@pytest.fixture(scope="module", params=["openai", "inworld"])
 def pipecat(request, house, home, speech):
     given = house.given(speech=speech, service=request.param)
     return run(PIPECAT, "pipecat_python/voice.py", given, home=home)

@@ -35,6 +35,8 @@ else:
     from pipecat.services.openai.realtime import events
     from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 
+# What it says of itself: of its choice of turns, and that this pipeline has no loudspeaker.
+OWN = ("mutated turn strategies", "before receiving the BotStoppedSpeakingFrame")
 COMPLAINTS: list[str] = []
 UNREADABLE: list[str] = []
 SERVER: list[dict] = []
@@ -176,9 +178,7 @@ async def main():
     finally:
         tell(
             unreadable=UNREADABLE,
-            complaints=[
-                line for line in COMPLAINTS if "mutated turn strategies" not in line
-            ],  # tells of its own choice
+            complaints=[line for line in COMPLAINTS if not any(own in line for own in OWN)],
             errors=[frame.error for frame in watcher.of(ErrorFrame)],
             mistakes=[event["error"] for event in named("error")],
             seen=sorted({event["type"] for event in SERVER}),
