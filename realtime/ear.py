@@ -52,6 +52,11 @@ class Ear:
         return self._kept_from_ms + len(self._kept) / BYTES_PER_MS
 
     @property
+    def heard_ms(self) -> float:
+        """How far listeners have heard: as far as the detector, which lags when much audio comes at once."""
+        return self.position_ms if self._stream is None else self._detector.position_ms
+
+    @property
     def waiting_frames(self) -> int:
         """Audio that the detector has not looked at yet, in frames of 32 ms."""
         return 0 if self._stream is None else self._stream.waiting_frames
@@ -62,7 +67,7 @@ class Ear:
         return self._stream is not None and self._detector.speaking
 
     def listen(self, listener: Callable[[bytes], None]) -> None:
-        """Hand every further piece of 16 kHz audio to this listener too."""
+        """Hand every further piece of 16 kHz audio, from `heard_ms` on, to this listener too."""
         self._listeners.append(listener)
 
     def unlisten(self, listener: Callable[[bytes], None]) -> None:
@@ -77,13 +82,13 @@ class Ear:
             return
         pcm = samples.astype("<i2", copy=False).tobytes()
         self._kept += pcm
-        for listener in self._listeners:
-            listener(pcm)
-        if self._stream is not None:
+        if self._stream is None:
+            for listener in self._listeners:
+                listener(pcm)
+        else:
             self._stream.feed(samples)
             if not self._holding and not self._detector.speaking:
-                # behind what the detector has looked at, not behind what came in: a client may send faster than sound
-                self._forget_before(self._detector.position_ms - self._padding_ms - KEPT_QUIET_MS)
+                self._forget_before(self.heard_ms - self._padding_ms - KEPT_QUIET_MS)
         if len(self._kept) > KEPT_LIMIT_MS * BYTES_PER_MS:
             self._forget_before(self.position_ms - KEPT_LIMIT_MS)
 
@@ -153,6 +158,10 @@ class Ear:
     def _scored(self, probability: float, frame: Samples) -> None:
         if self.voiced is not None:
             self.voiced(probability, frame)
+        if self._listeners:
+            pcm = frame.astype("<i2", copy=False).tobytes()
+            for listener in self._listeners:
+                listener(pcm)
         for event in self._detector.push(probability):
             self._tell(event)
         if self._detector.stale and self._stream is not None:

@@ -92,7 +92,7 @@ class VoiceEndpoints:
     def _authenticate(self, asked: Asked) -> Principal:
         headers = dict(asked.headers)
         token = asked.query.get("token")
-        if token and b"authorization" not in headers:
+        if token and not headers.get(b"authorization"):
             headers[b"authorization"] = b"Bearer " + token.encode("latin-1", "replace")
         return self.authenticator.authenticate(headers, query=asked.raw_query, subprotocols=asked.subprotocols)
 
@@ -112,7 +112,7 @@ class VoiceEndpoints:
             listening=asked.query.get("intent") == "transcription",
             model=asked.query.get("model", ""),
         )
-        if settings.kind == "realtime":
+        if settings.kind == "realtime" and asked.query.get("model"):  # a default is the operator's word
             names.check(settings.model)
         per_second = (key.packets_per_second if key else None) or realtime.limits.packets_per_second
         return Opening(

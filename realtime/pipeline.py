@@ -156,7 +156,7 @@ class Pipeline:
 
     def _begin(self, item_id: str, start_ms: float) -> None:
         transcribing = Transcribing(self._studio, item_id, self._wishes(), self._heard)
-        transcribing.feed(self.ear.between(start_ms))
+        transcribing.feed(self.ear.between(start_ms, self.ear.heard_ms))
         self.ear.listen(transcribing.feed)
         self.ear.hold(holding=True)
         self._utterance = (item_id, transcribing)
@@ -172,6 +172,7 @@ class Pipeline:
             transcribing = self._utterance[1]
             self._utterance = None
             self.ear.unlisten(transcribing.feed)
+            transcribing.feed(self.ear.between(self.ear.heard_ms, effect.audio_end_ms))
             self.ear.hold(holding=False)
         transcribing.commit()
         self.ear.forget_before(effect.audio_end_ms)

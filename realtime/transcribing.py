@@ -51,7 +51,7 @@ class Transcribing:
 
     def feed(self, pcm: bytes) -> None:
         """More of the utterance, 16 kHz s16le. Never blocks."""
-        if self.committed or len(self._audio) > LONGEST_BYTES:
+        if not pcm or self.committed or len(self._audio) > LONGEST_BYTES:
             return
         self._audio += pcm
         self._pass_on(pcm)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .connection import Receive, Send
     from .endpoints import VoiceEndpoints
     from .speech.catalogue import SpeechCatalogue
+    from .speech.local_stt import SphinxSettings
     from .stages.vad import VadBatcher
     from .studio import TurnObserver
 
@@ -64,9 +65,11 @@ class VoiceDoor:
     async def speech(self) -> "SpeechCatalogue":
         """The ears and voices, also for calls over HTTP. Made once; the imports happen in a thread."""
         if self._speech is None:
-            catalogue = await asyncio.to_thread(_catalogue)
+            catalogue, sphinx_settings = await asyncio.to_thread(_catalogue)
             if self._speech is None:
-                self._speech = catalogue(lambda: self._router.state.upstreams)
+                grammar = self._settings().transcription.grammar
+                sphinx = sphinx_settings(grammar=Path(grammar)) if grammar else None
+                self._speech = catalogue(lambda: self._router.state.upstreams, sphinx=sphinx)
         return self._speech
 
     def detector(self) -> "VadBatcher | None":
@@ -99,10 +102,11 @@ class LocalProvider:
         """The engines belong to the voice floor."""
 
 
-def _catalogue() -> "type[SpeechCatalogue]":
+def _catalogue() -> "tuple[type[SpeechCatalogue], type[SphinxSettings]]":
     from .speech.catalogue import SpeechCatalogue  # noqa: PLC0415  only when somebody speaks
+    from .speech.local_stt import SphinxSettings  # noqa: PLC0415  the same
 
-    return SpeechCatalogue
+    return SpeechCatalogue, SphinxSettings
 
 
 def _floor_builder(

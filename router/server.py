@@ -6,6 +6,7 @@ its deadline, leave with 0. A second SIGTERM means now. SIGHUP reloads.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -143,8 +144,14 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
+def _says_no_query(record: logging.LogRecord) -> bool:
+    """uvicorn logs the whole address of a WebSocket, and a key or token may stand in its query."""
+    return not (isinstance(record.msg, str) and '"WebSocket ' in record.msg)
+
+
 def make_server(app: ASGI3Application, settings: Settings) -> DrainingServer:
     """A server ready to run on a list of bound sockets."""
+    logging.getLogger("uvicorn.error").addFilter(_says_no_query)
     in_flight = InFlight(app)
     binding = settings.binding
     config = uvicorn.Config(

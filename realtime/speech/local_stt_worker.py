@@ -51,7 +51,7 @@ class Recogniser:
 
     def audio(self, pcm: bytes) -> None:
         """More of it."""
-        if not self.open:
+        if not self.open or not pcm:
             return
         self.decoder.process_raw(pcm, no_search=False, full_utt=False)
         self.unlooked_bytes += len(pcm)

@@ -165,6 +165,7 @@ class Transcription(Model):
 
     model: ModelString = "local/pocketsphinx"
     fallbacks: tuple[ModelString, ...] = ()
+    grammar: str | None = Field(default=None, description="JSGF file: local/pocketsphinx hears nothing else, exactly")
 
 
 class Speech(Model):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import wave
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,4 +25,9 @@ def caller(tmp_path_factory):
     if shutil.which("flite") is None:
         pytest.skip("the caller's voice needs the program 'flite'")
     folder = tmp_path_factory.mktemp("voices")
-    return lambda text=QUESTION, voice="rms": flite_says(text, voice, folder)
+
+    @cache
+    def says(text=QUESTION, voice="rms"):
+        return flite_says(text, voice, folder)
+
+    return says
