@@ -48,7 +48,35 @@ def _app() -> "typer.Typer":
         )
         raise typer.Exit(run(wanted))
 
+    _add_talk(app)
     return app
+
+
+def _add_talk(app: "typer.Typer") -> None:
+    import typer
+
+    from router.cli.app import LOCAL_URL
+
+    @app.command("talk")
+    def talk(
+        wav: Annotated[
+            Path | None, typer.Argument(help="A WAV file with a question; none: --say or the microphone.")
+        ] = None,
+        *,
+        say: Annotated[str | None, typer.Option(help="A question, spoken by this machine.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Where to write the reply, as WAV.")] = None,
+        voice: Annotated[str, typer.Option(help="Who speaks --say: auto, rms, slt, kal16, awb, espeak.")] = "auto",
+        model: Annotated[str, typer.Option("--model", "-m", help="router/NAME or a model.")] = "router/demo",
+        url: Annotated[str, typer.Option(envvar="RR_URL", help="A running router.")] = LOCAL_URL,
+        key: Annotated[str, typer.Option(envvar="RR_KEY", help="API key.")] = "",
+        user: Annotated[str | None, typer.Option(help="User id: stays with one variant.")] = None,
+        metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE for routing.")] = None,
+    ) -> None:
+        """Ask a running router by voice: transcript, decision, attempts, where the time went, the reply as WAV."""
+        from .talk import Talk, run
+
+        asked = Talk(url, model, wav, say, voice, out, key, user, tuple(metadata or ()))
+        raise typer.Exit(run(asked))
 
 
 def __getattr__(name: str) -> Any:

@@ -99,8 +99,8 @@ def _documents(answer: httpx.Response) -> Iterator[dict[str, Any]]:
                 yield document
 
 
-def show_record(record: dict[str, Any], out: Console) -> None:
-    """Decision in one line, attempts as a table."""
+def show_record(record: dict[str, Any], out: Console, *, stages: bool = False) -> None:
+    """Decision in one line, attempts as a table; `stages` says what each was for (voice)."""
     if not record:
         return
     names = ("router", "route_id", "variant_id", "experiment", "sticky", "total_duration_ms")
@@ -110,11 +110,20 @@ def show_record(record: dict[str, Any], out: Console) -> None:
     attempts = record.get("attempts")
     if not isinstance(attempts, list) or not attempts:
         return
-    table = Table("attempt", "model", "outcome", "status", "first token", "duration", box=None, header_style="dim")
+    table = Table(
+        "stage" if stages else "attempt",
+        "model",
+        "outcome",
+        "status",
+        "first token",
+        "duration",
+        box=None,
+        header_style="dim",
+    )
     for number, attempt in enumerate(attempts, 1):
         ok = bool(attempt.get("success"))
         table.add_row(
-            str(number),
+            str(attempt.get("stage") if stages else number),
             str(attempt.get("model")),
             str(attempt.get("outcome", "success" if ok else "failed")),
             str(attempt.get("status_code") or "-"),
