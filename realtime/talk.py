@@ -5,7 +5,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class Turn:
         now_s, kind = time.monotonic(), event["type"]
         if kind == "input_audio_buffer.speech_stopped":
             self.stamps["turn over"] = now_s
+            self.stamps.setdefault("end of speech", now_s)  # of a microphone's turn nobody else can tell
         elif kind == HEARD:
             self.heard = event["transcript"]
             self.stamps["words heard"] = now_s
@@ -98,10 +99,13 @@ async def _run(talk: Talk, metadata: Mapping[str, str]) -> int:
     address = f"{talk.url.rstrip('/').replace('http', 'ws', 1)}/v1/realtime?model={quote(talk.model, safe='/')}"
     headers = {"authorization": f"Bearer {talk.key}"} if talk.key else {}
     async with websockets.connect(address, additional_headers=headers, max_size=None, compression=None) as socket:
-        await socket.send(json.dumps({"type": "session.update", "session": _wishes(talk, metadata)}))
+        with suppress(websockets.ConnectionClosed):  # a refusal: its reason is read below
+            await socket.send(json.dumps({"type": "session.update", "session": _wishes(talk, metadata)}))
         out.print(f"[dim]{talk.model} at {talk.url}[/]" + ("" if pcm else "[dim]; speak now[/]"))
         source = in_real_time(pcm) if pcm is not None else microphone()
         await _converse(socket, turn, source, len(pcm) if pcm is not None else None)
+    if not turn.response:
+        return fail("; ".join(turn.errors) or "the router closed the session without an answer")
     _show(turn, out)
     await _explain(talk, metadata, turn)
     if talk.out is not None and turn.audio:
@@ -124,21 +128,28 @@ def _wishes(talk: Talk, metadata: Mapping[str, str]) -> dict[str, Any]:
 async def _converse(socket: ClientConnection, turn: Turn, source: AsyncIterator[bytes], size: int | None) -> None:
     async def feed() -> None:
         sent = 0
-        async with aclosing(source) as chunks:  # type: ignore[type-var]  # both sources are generators
-            async for chunk in chunks:
-                audio = base64.b64encode(chunk).decode()
-                await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
-                sent += len(chunk)
-                if size is None or sent <= size:
-                    turn.stamps["end of speech"] = time.monotonic()
+        try:
+            async with aclosing(source) as chunks:  # type: ignore[type-var]  # both sources are generators
+                async for chunk in chunks:
+                    audio = base64.b64encode(chunk).decode()
+                    await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+                    sent += len(chunk)
+                    if size is not None and sent <= size:
+                        turn.stamps["end of speech"] = time.monotonic()
+        except NoSourceError as error:
+            turn.errors.append(str(error))
+            await socket.close()
+        except websockets.ConnectionClosed:
+            return
 
     async with asyncio.TaskGroup() as group:
         feeding = group.create_task(feed())
         try:
             async with asyncio.timeout(PATIENCE_S + (size or 0) / RATE * CHUNK_S):
-                async for text in socket:
-                    if turn.take(json.loads(text)):
-                        break
+                with suppress(websockets.ConnectionClosedError):
+                    async for text in socket:
+                        if turn.take(json.loads(text)):
+                            break
         except TimeoutError:
             turn.errors.append(f"no answer within {PATIENCE_S:.0f} s; was there speech in the audio?")
         feeding.cancel()
