@@ -115,4 +115,6 @@ def _located(message: str, expression: str) -> ConditionError:
     function = re.match(r"undeclared reference to '(\w+)'$", text)
     if function:
         text = f"no such function {function[1]!r}"
+    if "token recognition error at: '='" in text or "token recognition error at: '= '" in text:
+        text = "'=' compares nothing; equality is '=='"
     return ConditionError(text, expression=expression, line=int(line), column=int(column))

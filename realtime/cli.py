@@ -22,7 +22,10 @@ def _app() -> "typer.Typer":
         *,
         config: ConfigOption = None,
         host: Annotated[str | None, typer.Option(envvar="RR_HOST", help="Address to listen on.")] = None,
-        port: Annotated[int | None, typer.Option("--port", "-p", envvar=["RR_PORT", "PORT"], help="Port.")] = None,
+        port: Annotated[
+            int | None,
+            typer.Option("--port", "-p", envvar=["RR_PORT", "PORT"], min=0, max=65_535, help="Port; 0: any free one."),
+        ] = None,
         workers: Annotated[int | None, typer.Option(envvar="RR_WORKERS", min=1, help="Processes.")] = None,
         tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM.")] = None,
         tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,

@@ -51,7 +51,7 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
     try:
         config = with_local_ollama(load(wanted.config, environ), environ)
         binding = binding_of(wanted, config)
-        refusal = refusal_of(binding, config)
+        refusal = refusal_of(binding, config) or unreadable(binding)
         if refusal is not None:
             err.print(f"error: {refusal}", markup=False)
             return 2
@@ -105,6 +105,14 @@ def refusal_of(binding: Binding, config: Config) -> str | None:
         f"no API key is configured and {binding.host!r} is not a loopback address: everybody on the network could "
         "spend your provider keys. Add auth.keys to the server file, or listen on 127.0.0.1."
     )
+
+
+def unreadable(binding: Binding) -> str | None:
+    """Which file of the certificate is not there, or None."""
+    for flag, path in (("--tls-cert", binding.certificate), ("--tls-key", binding.key)):
+        if path is not None and not os.access(path, os.R_OK):
+            return f"{flag}: {str(path)!r} cannot be read; give a PEM file, or use --tls-dev for a self-signed one"
+    return None
 
 
 def shown(binding: Binding) -> str:

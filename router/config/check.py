@@ -1,6 +1,7 @@
 """What `check` looks at: files load, routers hold their word, golden cases still fall where they fell, and lint."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,7 +74,8 @@ def check_config(config: Config, report: Report) -> None:
     for warning in table.warnings():
         about = _about(config, warning)
         text = warning.partition(": ")[2] if about is not None else warning
-        report.findings.append(Finding(about.file if about else file, text, severity="warning"))
+        line, column = _place_of(text, about.text) if about else (1, 1)
+        report.findings.append(Finding(about.file if about else file, text, line, column, severity="warning"))
     _lint_salts(config.routers, report)
 
 
@@ -159,6 +161,16 @@ def _is_router(path: Path) -> bool:
 
 def _about(config: Config, warning: str) -> RouterSource | None:
     return next((one for one in config.routers if warning.startswith(f"router {one.router.router!r}: ")), None)
+
+
+def _place_of(warning: str, text: str) -> tuple[int, int]:
+    """Where the first thing that a warning quotes stands as a whole word; the file's beginning if nowhere."""
+    quoted = re.search(r"'([^']+)'", warning)
+    for number, line in enumerate(text.splitlines() if quoted else (), 1):
+        found = re.search(rf"(?<![\w./-]){re.escape(quoted[1])}(?![\w./-])", line.partition("#")[0]) if quoted else None
+        if found:
+            return number, found.start() + 1
+    return 1, 1
 
 
 def _lint_salts(routers: Iterable[RouterSource], report: Report) -> None:

@@ -134,6 +134,7 @@ def test_it_does_not_match_and_the_record_says_why(expression, reason):
     ("expression", "line", "column", "message"),
     [
         ("tier ==", 1, 8, "Syntax error"),
+        ('tier = "x"', 1, 6, "equality is '=='"),
         ("tier ==\n  * 3", 2, 3, "Syntax error"),
         ("", 1, 1, "Syntax error"),
         ("shout(tier)", 1, 6, "no such function 'shout'"),
