@@ -86,7 +86,7 @@ def line_of(request: Mapping[str, Any]) -> Text:
     decision, metadata = request.get("decision") or {}, request.get("metadata") or {}
     attempts = metadata.get("attempts") or []
     status = request.get("status") or 0
-    line = Text(str(request.get("time", ""))[11:23], style="dim")
+    line = Text().append(str(request.get("time", ""))[11:23], "dim")
     line.append(f" {status or '---'}", COLOURS.get(status // 100, ""))
     line.append(f" {request.get('kind')}{'~' if request.get('streamed') else ' '}".ljust(8), "dim")
     if decision.get("router"):

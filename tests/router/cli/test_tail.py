@@ -116,5 +116,6 @@ def test_what_is_wrong_is_said(url, words, complaint, monkeypatch):
 
 def test_a_request_that_never_met_a_target_still_has_a_line():
     shown = line_of({"time": "2026-01-02T03:04:05.678+00:00", "kind": "chat", "decision": {"requested": "auto"}})
+    assert shown.style == ""  # a base style would dim the whole line
     assert shown.plain.startswith("03:04:05.678 --- chat")
     assert "auto" in shown.plain
