@@ -1,25 +1,136 @@
-"""One request and its answer on one connection: uvicorn's cycle with a leaner `send`.
+"""One request and its answer on one connection: uvicorn's cycle, leaner.
 
 The head is kept until the first piece of the body is there, so that a JSON answer is one write and one segment; if
-nothing follows in the same turn of the loop, it leaves alone. Header values are checked once, all together.
+nothing follows in the same turn of the loop, it leaves alone. Header values are checked once, all together. Besides
+ASGI's `receive` and `send` it offers two shortcuts, found in the scope under `CYCLE`: a whole answer in one call, and a
+word when the client hangs up, so that nobody has to wait for it beside the work.
 """
 
 import asyncio
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent, HTTPScope
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+CYCLE = "rr.cycle"
 _BROKEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BODILESS = frozenset((204, 304))
 
 
-class LeanCycle(RequestResponseCycle):
-    """Sends what an ASGI application sends; the rest is uvicorn's."""
+class Bell:
+    """An event that costs nothing while nobody waits for it."""
 
-    _head: bytes | None = None
-    _flush: asyncio.Handle | None = None
+    __slots__ = ("_event", "rung")
+
+    def __init__(self) -> None:
+        self.rung = False
+        self._event: asyncio.Event | None = None
+
+    def set(self) -> None:
+        """Ring."""
+        self.rung = True
+        if self._event is not None:
+            self._event.set()
+
+    def clear(self) -> None:
+        """Not rung any more."""
+        self.rung = False
+        if self._event is not None:
+            self._event.clear()
+
+    async def wait(self) -> None:
+        """Return when it has been rung."""
+        if not self.rung:
+            if self._event is None:
+                self._event = asyncio.Event()
+            await self._event.wait()
+
+
+class LeanCycle(RequestResponseCycle):
+    """Takes what an ASGI application sends; what goes wrong in it is uvicorn's to say."""
+
+    def __init__(
+        self,
+        scope: HTTPScope,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        *,
+        logger: Any,
+        default_headers: list[tuple[bytes, bytes]],
+        expect_100_continue: bool,
+        keep_alive: bool,
+        on_response: Callable[..., None],
+    ) -> None:
+        self.scope = scope
+        self.transport = transport
+        self.flow = flow
+        self.logger = logger
+        self.default_headers = default_headers
+        self.message_event = Bell()  # type: ignore[assignment]  # all that is used of an event
+        self.on_response = on_response
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = expect_100_continue
+        self.body: bytes | bytearray = b""  # type: ignore[assignment]  # mostly one piece
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
+        self.chunked_encoding = None
+        self.expected_content_length = 0
+        self.on_hangup: Callable[[], None] | None = None  # told once when the client goes before the answer is complete
+        self._head: bytes | None = None
+        self._flush: asyncio.Handle | None = None
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the body arrived."""
+        if not self.body:
+            self.body = piece
+            return
+        if isinstance(self.body, bytes):
+            self.body = bytearray(self.body)
+        self.body += piece
+
+    def hang_up(self) -> None:
+        """Nobody will read the answer."""
+        self.disconnected = True
+        self.message_event.set()
+        told, self.on_hangup = self.on_hangup, None
+        if told is not None:
+            told()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """See ASGI."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            bell = self.message_event
+            await bell.wait()
+            bell.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body, self.body = self.body, b""  # type: ignore[assignment]  # see above
+        return {"type": "http.request", "body": bytes(body), "more_body": self.more_body}
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """The whole answer at once: `headers` neither frame it nor name the connection. False: use `send` instead."""
+        if self.disconnected or self.response_started or self.flow.write_paused or self.scope["method"] == "HEAD":
+            return False
+        pairs = [*self.default_headers, *headers]
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+        self._check(lines, len(pairs))
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        self.transport.write(
+            b"%bcontent-length: %d\r\n%b%b\r\n%b" % (STATUS_LINE[status], len(body), lines, close, body)
+        )
+        self._end()
+        return True
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take one message of the answer. Waits while the client does not read. Raises RuntimeError for misuse."""
@@ -42,10 +153,9 @@ class LeanCycle(RequestResponseCycle):
         self.response_started = True
         self.waiting_for_100_continue = False
         status: int = event["status"]
-        lines = [STATUS_LINE[status]]
-        headers = [*self.default_headers, *event.get("headers", ())]
+        lines = []
         closes = False
-        for name, value in headers:
+        for name, value in [*self.default_headers, *event.get("headers", ())]:
             if name == b"content-length":
                 self.expected_content_length = int(value)
                 self.chunked_encoding = False
@@ -61,13 +171,19 @@ class LeanCycle(RequestResponseCycle):
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in _BODILESS:
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or _BROKEN.search(head):
+        joined = b"".join(lines)
+        try:
+            self._check(joined, len(lines))
+        except RuntimeError:
             self.response_started = False
-            raise RuntimeError("a response header holds a line break or a control character")
-        self._head = head
+            raise
+        self._head = STATUS_LINE[status] + joined + b"\r\n"
         self._flush = asyncio.get_running_loop().call_soon(self._head_alone)
+
+    @staticmethod
+    def _check(lines: bytes, count: int) -> None:
+        if lines.count(b"\n") != count or lines.count(b"\r") != count or _BROKEN.search(lines):
+            raise RuntimeError("a response header holds a line break or a control character")
 
     def _head_alone(self) -> None:
         head, self._head = self._head, None
@@ -87,14 +203,15 @@ class LeanCycle(RequestResponseCycle):
             raise RuntimeError(f"expected 'http.response.body', got {event['type']!r}")
         body: bytes = event.get("body", b"")
         more: bool = event.get("more_body", False)
-        head = self._forget_head()
+        head = self._forget_head() if self._head is not None else b""
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
             body = b""
         elif self.chunked_encoding:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
-                body += b"0\r\n\r\n"
+                body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+            elif body:
+                body = b"%x\r\n%b\r\n" % (len(body), body)
         else:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (not more and self.expected_content_length):
@@ -102,8 +219,11 @@ class LeanCycle(RequestResponseCycle):
         if head or body:
             self.transport.write(head + body if head else body)
         if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+            self._end()
+
+    def _end(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()

@@ -10,16 +10,18 @@ import json
 import urllib.parse
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .cycle import LeanCycle
+from .cycle import CYCLE, LeanCycle
 from .deadline import Deadline
 
 _LINGER_S = 1.0
@@ -70,6 +72,8 @@ class HardenedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._stage = _Stage.BETWEEN
         self._silent = True  # nothing has ever arrived
+        self._idle = False  # the deadline is that of keeping an idle connection
+        self._upgrades = False
         self._began = False
         self._linger_bytes = 0
         self._refused = False
@@ -96,13 +100,12 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._refused:
             self._linger(len(data))
             return
-        self._unset_keepalive_if_required()
         self._silent = False
-        now_s = self.loop.time()
         stage, body_bytes = self._stage, self._body_bytes
         self._began = False
-        if stage is _Stage.BETWEEN and self._deadline.when_s == inf:
-            self._deadline.set(now_s + self.limits.head_s)
+        if self._idle:
+            self._idle = False
+            self._deadline.clear()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -116,7 +119,10 @@ class HardenedProtocol(HttpToolsProtocol):
             if self._unfinished > self.limits.head_bytes:
                 self._refuse(self._too_large())
                 return
-        self._set_deadline(now_s, stage)
+        if self._stage is _Stage.BETWEEN and self._began:
+            self._deadline_of_idle()  # a whole message, or the end of one and nothing else
+        else:
+            self._set_deadline(self.loop.time(), stage)
 
     def handle_websocket_upgrade(self) -> None:
         self._deadline.stop()
@@ -151,6 +157,28 @@ class HardenedProtocol(HttpToolsProtocol):
             self.expect_100_continue = True
         self.headers.append((name, value))
 
+    def on_response_complete(self) -> None:
+        """As uvicorn does it, with the one timer of the connection for the time it may idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self._deadline_of_idle()
+
+    def _deadline_of_idle(self) -> None:
+        """None while an answer is owed; else how long the connection is kept."""
+        if self._refused or self._stage is not _Stage.BETWEEN:
+            return
+        if self.pipeline or self._responding():
+            self._deadline.clear()
+        else:
+            self._idle = True
+            self._deadline.set(self.loop.time() + self.timeout_keep_alive)
+
     def on_headers_complete(self) -> None:
         if self._hosts != 1 and (self._hosts > 1 or self.parser.get_http_version() == "1.1"):
             self._raise(_RefusedError(400, "invalid_host", "Exactly one Host header is needed."))
@@ -164,27 +192,22 @@ class HardenedProtocol(HttpToolsProtocol):
         scope["method"] = parser.get_method().decode("ascii")
         if version != "1.1":
             scope["http_version"] = version
-        if parser.should_upgrade() and self._should_upgrade():
+        self._upgrades = parser.should_upgrade() and self._should_upgrade()
+        if self._upgrades:
             return
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + url.path
-        scope["query_string"] = url.query or b""
+        scope["path"], scope["raw_path"], scope["query_string"] = (_known if len(self.url) <= 64 else _split)(self.url)
         before = self.cycle
-        self.cycle = LeanCycle(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
+        self.cycle = cycle = LeanCycle(
+            scope,
+            self.transport,
+            self.flow,
             logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
             default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        cast("dict[str, Any]", scope)[CYCLE] = cycle
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
@@ -196,11 +219,20 @@ class HardenedProtocol(HttpToolsProtocol):
         self._unfinished = 0
         if self._body_bytes > self.limits.body_bytes:
             self._raise(self._body_too_large())
-        super().on_body(body)
+        cycle = self.cycle
+        if self._upgrades or cycle.response_complete:
+            return
+        cast("LeanCycle", cycle).add(body)
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._stage = _Stage.BETWEEN
-        super().on_message_complete()
+        if self._upgrades or self.cycle.response_complete:
+            return
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
@@ -214,20 +246,22 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _set_deadline(self, now_s: float, stage: _Stage) -> None:
         if self._stage is _Stage.BETWEEN:
-            if self._began or stage is not _Stage.BETWEEN:  # else nothing but line breaks: the clock goes on
-                self._deadline.clear()
+            if stage is not _Stage.BETWEEN:
+                self._deadline_of_idle()
+            elif self._deadline.when_s == inf:  # nothing but line breaks: the clock goes on
+                self._deadline.set(now_s + self.limits.head_s)
         elif self._stage is _Stage.BODY:
             if stage is not _Stage.BODY:
                 self._body_since_s = now_s
             limits = self.limits
             pace_s = self._body_since_s + limits.body_idle_s + self._body_bytes / limits.body_bytes_per_s
             self._deadline.set(min(now_s + limits.body_idle_s, pace_s))
-        elif stage is _Stage.BODY:
-            self._deadline.set(now_s + self.limits.head_s)  # the next message began behind the body of the last
+        elif stage is _Stage.BODY or self._deadline.when_s == inf:
+            self._deadline.set(now_s + self.limits.head_s)  # a message began, maybe behind the body of the last
 
     def _expire(self) -> None:
         now_s = self.loop.time()
-        if self._refused or self._silent:
+        if self._refused or self._silent or self._idle:
             self.transport.close()
         elif self._stage is _Stage.BODY and self._we_hold_it_up():
             self._body_since_s = now_s
@@ -259,8 +293,7 @@ class HardenedProtocol(HttpToolsProtocol):
         """Tell every request of this connection that nobody will read its answer."""
         for cycle in (self._running, self.cycle, *(queued for queued, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
+                cast("LeanCycle", cycle).hang_up()
 
     def _refuse(self, reason: _RefusedError) -> None:
         self._refused = True
@@ -294,6 +327,16 @@ class HardenedProtocol(HttpToolsProtocol):
         self._linger_bytes += size
         if self._linger_bytes > _LINGER_BYTES:
             self.transport.close()
+
+
+def _split(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, raw path and query."""
+    parsed = httptools.parse_url(url)
+    path = parsed.path.decode("ascii")
+    return urllib.parse.unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+_known = lru_cache(maxsize=256)(_split)
 
 
 def hardened(limits: WireLimits) -> type[HardenedProtocol]:

@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 
+from .cycle import CYCLE
+
 
 class InFlight:
     """An ASGI application that counts what runs inside it."""
@@ -21,8 +23,11 @@ class InFlight:
         """See ASGI."""
         if scope["type"] == "http":
             self.requests += 1
+            if self.draining:
+                send = _closing(send)
+                cast("MutableMapping[str, Any]", scope).pop(CYCLE, None)  # its answers go through `send`
             try:
-                await self._app(scope, receive, _closing(send) if self.draining else send)
+                await self._app(scope, receive, send)
             finally:
                 self.requests -= 1
                 if self.draining:

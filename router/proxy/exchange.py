@@ -5,13 +5,14 @@ out, and a watch for clients that hang up.
 """
 
 import asyncio
-import os
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from router.cycle import CYCLE, LeanCycle
 from router.refusal import Refusal
 
 from .faults import ClientGone, refused
@@ -41,19 +42,34 @@ CORS: tuple[Header, ...] = (
 class Exchange:
     """One request and its answer. `started_s` is monotonic; header names are lower-case bytes."""
 
-    __slots__ = ("_receive", "_send", "committed", "headers", "method", "path", "request_id", "scope", "started_s")
+    __slots__ = (
+        "_cycle",
+        "_receive",
+        "_send",
+        "committed",
+        "headers",
+        "method",
+        "path",
+        "request_id",
+        "scope",
+        "started_s",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.started_s = time.monotonic()
         self.scope = scope
+        self._cycle: LeanCycle | None = scope.get(CYCLE)  # of our own server; another one has `receive` and `send`
         self._receive = receive
         self._send = send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if b"_" not in name}
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        if self._cycle is None:  # else the protocol has seen to it
+            self.headers = {name: value for name, value in self.headers.items() if b"_" not in name}
         self.committed = False
         asked = self.headers.get(b"x-request-id", b"")
-        self.request_id = asked.decode() if SANE_ID.fullmatch(asked) else f"req_{os.urandom(12).hex()}"
+        own = not asked or not SANE_ID.fullmatch(asked)
+        self.request_id = f"req_{random.getrandbits(96):024x}" if own else asked.decode()
 
     def header(self, name: str) -> str:
         """A request header's value, or an empty text."""
@@ -61,8 +77,8 @@ class Exchange:
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body. Raises Refusal 413 as soon as the limit is passed, whatever the length header said."""
-        encoding = self.headers.get(b"content-encoding", b"identity").lower()
-        if encoding not in (b"identity", b""):
+        encoding = self.headers.get(b"content-encoding", b"")
+        if encoding and encoding.lower() != b"identity":
             raise refused(
                 415, f"content-encoding {encoding.decode('latin-1')[:40]!r} is not accepted; send the body as it is"
             )
@@ -99,6 +115,8 @@ class Exchange:
         The watch begins after `QUICK_S`: most of what is over sooner would be answered before anybody could hang up,
         and a task per request is not free.
         """
+        if self._cycle is not None:
+            return await self._watched(self._cycle, work)
         watch = _Watch(self)
         timer = asyncio.get_running_loop().call_later(QUICK_S, watch.begin)
         try:
@@ -110,6 +128,32 @@ class Exchange:
         finally:
             timer.cancel()
             watch.end()
+
+    @staticmethod
+    async def _watched(cycle: LeanCycle, work: Coroutine[Any, Any, T]) -> T:
+        """The same where the connection itself says that the client went."""
+        task = asyncio.current_task()
+        gone = False
+
+        def hung_up() -> None:
+            nonlocal gone
+            gone = True
+            if task is not None:
+                task.cancel()
+
+        if cycle.disconnected:
+            work.close()
+            raise ClientGone
+        cycle.on_hangup = hung_up
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if gone and task is not None:
+                task.uncancel()
+                raise ClientGone from None
+            raise
+        finally:
+            cycle.on_hangup = None
 
     def shared_headers(self) -> list[Header]:
         """The headers every answer carries."""
@@ -130,6 +174,13 @@ class Exchange:
     async def respond(self, status: int, body: bytes, headers: list[Header] | None = None) -> None:
         """Send a whole answer (JSON unless a content type is given). HEAD gets the headers alone."""
         extra = headers or []
+        if self._cycle is not None and not any(name == b"connection" for name, _ in extra):
+            whole = extra + self.shared_headers()
+            if not any(name == b"content-type" for name, _ in extra):
+                whole.append(JSON)
+            if self._cycle.answer(status, whole, body):
+                self.committed = True
+                return
         kind = [] if any(name == b"content-type" for name, _ in extra) else [JSON]
         await self.begin(status, [*kind, (b"content-length", str(len(body)).encode()), *extra])
         await self.write(b"" if self.method == "HEAD" else body, more=False)
