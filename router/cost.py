@@ -19,6 +19,9 @@ def tokens_of(usage: Mapping[str, Any] | None) -> Tokens | None:
     """Tokens of an OpenAI usage object, or None when it says nothing usable (missing, negative, no numbers, all 0)."""
     if usage is None:
         return None
+    given, produced = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if given.__class__ is int and produced.__class__ is int and given > 0 <= produced:
+        return Tokens(given, produced)
     given = _count(usage, "prompt_tokens", "input_tokens")
     produced = _count(usage, "completion_tokens", "output_tokens")
     if given is None and produced is None:

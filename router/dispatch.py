@@ -3,7 +3,6 @@
 An empty success is a failure: HTML, malformed JSON, no choices or a choice without anything in it fall back.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -163,27 +162,33 @@ def _let_go(_late: Whole) -> None:
 async def _ask(walk: Walk, errand: Errand, step: Try) -> Whole:
     call = errand.call(step, walk.record.attempts)
     upstream = errand.upstream(step.target)
-    reply: Reply | None = None
+    replies: list[Reply] = []
     try:
-        async with asyncio.timeout(min(step.timeouts.answer_s, step.timeouts.total_s)):
-            reply = await upstream.send(call)
-            if reply.status < 300:
-                walk.first_token()
-            body = await reply.body()
+        limit_s = min(step.timeouts.answer_s, step.timeouts.total_s)
+        reply, body = await walk.within(limit_s, _fetch(walk, upstream, call, replies))
     except TimeoutError:
-        if reply is None:
+        if not replies:
             raise UpstreamFault(Outcome.HEADER_TIMEOUT, f"no answer within {step.timeouts.answer_s:g} s") from None
         raise UpstreamFault(
-            Outcome.IDLE_TIMEOUT, f"no whole answer within {step.timeouts.answer_s:g} s", status_code=reply.status
+            Outcome.IDLE_TIMEOUT, f"no whole answer within {step.timeouts.answer_s:g} s", status_code=replies[0].status
         ) from None
     except UpstreamFault as fault:
-        if reply is not None and fault.status_code is None:
-            fault.status_code = reply.status
+        if replies and fault.status_code is None:
+            fault.status_code = replies[0].status
         raise
     finally:
-        if reply is not None:
-            reply.close()
+        for opened in replies:
+            opened.close()
     return judge(errand, step.target, reply, body)
+
+
+async def _fetch(walk: Walk, upstream: Upstream, call: Call, replies: list[Reply]) -> tuple[Reply, bytes]:
+    """The reply and its body; `replies` holds what there is to close, whatever happens."""
+    reply = await upstream.send(call)
+    replies.append(reply)
+    if reply.status < 300:
+        walk.first_token()
+    return reply, await reply.body()
 
 
 def judge(errand: Errand, target: Target, reply: Reply, body: bytes) -> Whole:

@@ -4,6 +4,7 @@ The snapshot that goes into Facts is one mapping, shared until something changes
 only now and then, since a decision does not need them to the call.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from policies.facts import TargetHealth
 
 WINDOW_CALLS = 64
 WINDOW_S = 300.0
-REFRESH_CALLS = 8  # medians are renewed after so many answers
+REFRESH_CALLS = 8  # medians are renewed after so many answers,
+REFRESH_S = 0.1  # and no more often than that
 MAX_TARGETS = 1024  # names may come from clients: beyond this the quiet ones are forgotten
 MIN_RETRIES = 3  # a pool may always retry so many at once
 
@@ -27,6 +29,7 @@ class Vitals:
     first_tokens: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
     speeds: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
     unseen: int = 0  # answers since the medians were renewed
+    refreshed_s: float = -math.inf
     in_flight: int = 0
     latency_s: float | None = None
     tokens_per_s: float | None = None
@@ -34,6 +37,7 @@ class Vitals:
     def refresh(self, now_s: float) -> None:
         """Renew the medians over the window."""
         self.unseen = 0
+        self.refreshed_s = now_s
         self.latency_s = _median(self.first_tokens, now_s)
         self.tokens_per_s = _median(self.speeds, now_s)
 
@@ -104,7 +108,8 @@ class Health:
                 self._rising.add(name)
         if attempt.first_token_s is not None:
             self._measure(vitals, attempt, tokens)
-            if vitals.unseen >= REFRESH_CALLS or vitals.latency_s is None:
+            due = vitals.unseen >= REFRESH_CALLS and now_s - vitals.refreshed_s >= REFRESH_S
+            if due or vitals.latency_s is None:
                 vitals.refresh(now_s)
                 self._changed.add(name)
 

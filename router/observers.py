@@ -3,7 +3,7 @@
 Observers are called in the order given, in the event loop, and must not block or raise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +73,12 @@ class Tracing(Protocol):
     def begin(self, record: Record, facts: Facts, headers: Mapping[str, str]) -> Trace:
         """A request was decided; `headers` are those it may pass on."""
         ...
+
+
+def heard(observers: Sequence[Observer], event: str) -> tuple[Callable[..., None], ...]:
+    """The methods of those who do anything about an event, e.g. `on_attempt`."""
+    deaf = getattr(Silent, event)
+    return tuple(getattr(one, event) for one in observers if getattr(type(one), event, None) is not deaf)
 
 
 class Silent:

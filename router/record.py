@@ -59,18 +59,18 @@ class Record:
             shown["total_duration_ms"] = _ms(self.ended_s - self.started_s)
         if decision.router is not None:
             shown["router"] = decision.router
-            shown["route_id"] = decision.route_id
-            shown["variant_id"] = decision.variant_id
+            if decision.route_id is not None:
+                shown["route_id"] = decision.route_id
+            if decision.variant_id is not None:
+                shown["variant_id"] = decision.variant_id
             shown["sticky"] = decision.sticky
             if decision.experiment is not None:
                 shown["experiment"] = decision.experiment
-            shown = {name: value for name, value in shown.items() if value is not None}
         if self.inferred:
             shown["inferred"] = self.inferred
-        warnings = [{"code": w.code, "message": w.message} for w in self.warnings]
-        warnings += [{"code": "decision", "message": text} for text in decision.warnings]
-        if warnings:
-            shown["warnings"] = warnings
+        if self.warnings or decision.warnings:
+            warnings = [{"code": w.code, "message": w.message} for w in self.warnings]
+            shown["warnings"] = warnings + [{"code": "decision", "message": text} for text in decision.warnings]
         return shown
 
     def reasoning(self) -> str:

@@ -5,17 +5,18 @@ Attempts, health, retry budget and observers are kept in step in this room and n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, Try
 
 from .clock import Clock
+from .deadline import Overtime
 from .ending import refusal
 from .health import Budgets, Health
 from .hedge import Allowances, raced
-from .observers import Observer, Trace, Tracing
+from .observers import Observer, Trace, Tracing, heard
 from .record import Record
 from .upstreams.base import UpstreamFault
 
@@ -30,9 +31,20 @@ class Surroundings:
     clock: Clock = field(default_factory=Clock)
     health: Health = field(default_factory=Health)
     budgets: Budgets = field(default_factory=Budgets)
-    observers: list[Observer] = field(default_factory=list)
+    observers: Sequence[Observer] = ()
     tracing: Tracing | None = None
     hedges: Allowances = field(default_factory=Allowances)
+    overtime: Overtime = field(default_factory=Overtime)
+    on_decision: tuple[Callable[..., None], ...] = field(init=False)
+    on_exposure: tuple[Callable[..., None], ...] = field(init=False)
+    on_attempt: tuple[Callable[..., None], ...] = field(init=False)
+    on_finish: tuple[Callable[..., None], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.on_decision = heard(self.observers, "on_decision")
+        self.on_exposure = heard(self.observers, "on_exposure")
+        self.on_attempt = heard(self.observers, "on_attempt")
+        self.on_finish = heard(self.observers, "on_finish")
 
 
 @dataclass(slots=True)
@@ -85,8 +97,8 @@ class Walk:
         around.budgets.enter(self._pool)
         if (hedge := decision.plan.limits.hedge) is not None:
             around.hedges.earn(self._pool, hedge.max_extra)
-        for observer in around.observers:
-            observer.on_decision(decision, facts)
+        for tell in around.on_decision:
+            tell(decision, facts)
 
     @property
     def now_s(self) -> float:
@@ -111,6 +123,10 @@ class Walk:
             return plan.next_step(attempts)
         left = self._around.budgets.left(self._pool, plan.limits.retry_budget)
         return plan.next_step(attempts, retries_left=left, jitter=self._around.clock.chance())
+
+    async def within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+        """Await work of the open attempt. Raises TimeoutError when it takes longer."""
+        return await self._around.overtime.within(seconds, work)
 
     async def open(self, call: Callable[[Try], Awaitable[T]], discard: Callable[[T], None] | None = None) -> T:
         """Try target after target until a call returns; its attempt stays open: `settle` it.
@@ -161,8 +177,8 @@ class Walk:
             self.trace.begin(step)
         if not self._exposed and self.decision.router is not None:
             self._exposed = True
-            for observer in around.observers:
-                observer.on_exposure(self.decision, self.facts)
+            for tell in around.on_exposure:
+                tell(self.decision, self.facts)
 
     def first_token(self, *, committed: bool = False) -> None:
         """The open attempt has begun to answer; `committed`: the client is handed it now."""
@@ -261,8 +277,8 @@ class Walk:
         around.health.end(attempt, jitter=around.clock.chance(), tokens=tokens)
         if self.trace is not None:
             self.trace.settle(attempt)
-        for observer in around.observers:
-            observer.on_attempt(attempt, self.decision)
+        for tell in around.on_attempt:
+            tell(attempt, self.decision)
 
     def stop_clock(self) -> None:
         """The answer is complete: its total time is known from here on."""
@@ -285,8 +301,8 @@ class Walk:
         self._around.budgets.leave(self._pool, retries=max(0, len(attempts) - 1))
         if self.trace is not None:
             self.trace.finish(record)
-        for observer in self._around.observers:
-            observer.on_finish(record)
+        for tell in self._around.on_finish:
+            tell(record)
 
     def _status(self, last: Attempt | None) -> int:
         if last is None or last.outcome is Outcome.CANCELLED_BY_CLIENT:

@@ -67,11 +67,12 @@ class Site:
 
     def caller(self, exchange: Exchange, principal: Principal) -> Caller:
         """What the core needs to know of the request beside its document. Raises Refusal 403 for a forbidden force."""
-        forced = exchange.header("x-rr-variant") or None
+        headers = exchange.headers
+        forced = exchange.header("x-rr-variant") if b"x-rr-variant" in headers else None
         if forced is not None and not principal.may_write:
             message = "x-rr-variant forces a variant; only keys with 'write: true' may do that."
             raise refused(403, message, code="insufficient_permissions", param="x-rr-variant")
-        passed = {name: value for name in PASSED_ON if (value := exchange.header(name))}
+        passed = {name: exchange.header(name) for raw, name in PASSED_ON if headers.get(raw)}
         key_id = principal.key.id if principal.key is not None else None
         return Caller(request_id=exchange.request_id, key_id=key_id, headers=passed, forced_variant=forced)
 

@@ -1,6 +1,7 @@
 """The wire names of the proxy's own answers: headers that sum up a record, SSE frames."""
 
 import time
+from functools import lru_cache
 
 from router.cost import cost_usd, lost_usd, tokens_of
 from router.record import Record
@@ -14,7 +15,10 @@ EVENT_STREAM: tuple[Header, ...] = (
     (b"x-accel-buffering", b"no"),
 )
 PING = b": ping\n\n"
-PASSED_ON = ("traceparent", "tracestate")  # request headers a provider may see; everything else stays here
+PASSED_ON = (
+    (b"traceparent", "traceparent"),
+    (b"tracestate", "tracestate"),
+)  # request headers a provider may see; everything else stays here
 
 
 def sse_event(body: bytes) -> bytes:
@@ -29,28 +33,35 @@ def summary(record: Record, *, started_s: float, serving: str | None = None, run
     """
     decision = record.decision
     total_s = max(0.0, time.monotonic() - started_s)
-    upstream_s = sum(max(0.0, attempt.ended_s - attempt.started_s) for attempt in record.attempts) + running_s
+    upstream_s = running_s
+    for attempt in record.attempts:
+        upstream_s += max(0.0, attempt.ended_s - attempt.started_s)
     own_ms = max(0.0, total_s - upstream_s) * 1000
-    timing = f"total;dur={total_s * 1000:.3f}, upstream;dur={upstream_s * 1000:.3f}, router;dur={own_ms:.3f}"
+    timing = b"total;dur=%.3f, upstream;dur=%.3f, router;dur=%.3f" % (total_s * 1000, upstream_s * 1000, own_ms)
     headers: list[Header] = [
         (b"x-rr-attempts", b"%d" % (len(record.attempts) + (serving is not None))),
         (b"x-rr-overhead-ms", b"%.3f" % own_ms),
-        (b"server-timing", timing.encode()),
+        (b"server-timing", timing),
         (b"openai-processing-ms", b"%d" % round(total_s * 1000)),
     ]
-    if decision.route_id is not None:
-        headers.append((b"x-rr-route", printable(decision.route_id)))
-    if decision.variant_id is not None:
-        headers.append((b"x-rr-variant", printable(decision.variant_id)))
-    last = record.served or (record.attempts[-1] if record.attempts else None)
-    model = serving or (last.target.name if last is not None else None)
-    if model is not None:
-        headers.append((b"x-rr-model", printable(model)))
-        headers.append((b"x-rr-provider", printable(model.partition("/")[0])))
+    model = serving or (record.attempts[-1].target.name if record.attempts else None)
+    headers += _names(decision.route_id, decision.variant_id, model)
     cost = cost_of(record)
     if cost is not None:
         headers.append((b"x-rr-cost-usd", (b"%.9f" % cost).rstrip(b"0").rstrip(b".")))
     return headers
+
+
+@lru_cache(1024)
+def _names(route_id: str | None, variant_id: str | None, model: str | None) -> tuple[Header, ...]:
+    provider = None if model is None else model.partition("/")[0]
+    named = (
+        (b"x-rr-route", route_id),
+        (b"x-rr-variant", variant_id),
+        (b"x-rr-model", model),
+        (b"x-rr-provider", provider),
+    )
+    return tuple((name, printable(value)) for name, value in named if value is not None)
 
 
 def total_tokens(record: Record) -> int | None:
@@ -61,8 +72,11 @@ def total_tokens(record: Record) -> int | None:
 
 def cost_of(record: Record) -> float | None:
     """List price of the answer, and of calls that lost a race to it; None without a price or a usage."""
-    served, tokens = record.served, tokens_of(record.usage)
-    cost = cost_usd(served.target.prices, tokens) if served is not None else None
+    served = record.served
+    if served is None or served.target.prices is None:
+        return None
+    tokens = tokens_of(record.usage)
+    cost = cost_usd(served.target.prices, tokens)
     return cost + lost_usd(record.attempts, tokens) if cost is not None else None
 
 
