@@ -7,18 +7,18 @@ to a thread, and what does not fit is dropped and counted.
 
 import logging
 import os
-import queue
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
 from typing import Any, TextIO
 
 import orjson
 
 from .cost import cost_usd, tokens_of
+from .log_writer import Batches
 from .observers import Silent, TurnedAway
 from .record import Record
 
@@ -40,6 +40,12 @@ _SECRETS = re.compile(
 )
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "color_message"}
 _logger = logging.getLogger("router.requests")
+_HOUSE = logging.getLogger("router")
+# Without one of these, in lower case, no text can match `_SECRETS`.
+_SIGNS = (
+    *(f"{start}{dash}" for start in ("sk", "pk", "rk", "ek", "xai", "tgp") for dash in "-_"),
+    *("aiza", "eyj", "bearer", "basic", "key=", "token=", "://"),
+)
 
 
 @dataclass(slots=True)
@@ -53,12 +59,29 @@ class Redaction:
         """For these secrets; very short ones are left out, they would match everywhere."""
         return cls(tuple(sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)))
 
+    def may_touch(self, text: str) -> bool:
+        """Whether anything in the text may be a key; False is certain."""
+        low = text.lower()
+        return any(sign in low for sign in _SIGNS) or any(secret in text for secret in self.known)
+
     def __call__(self, text: str) -> str:
         """The text without keys."""
         for secret in self.known:
             if secret in text:
                 text = text.replace(secret, REDACTED)
         return _SECRETS.sub(REDACTED, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A request that ended, to become a line."""
+
+    wall_s: float
+    level: int
+    record: Record
+
+
+Item = logging.LogRecord | Ended
 
 
 class Line(logging.Formatter):
@@ -69,20 +92,35 @@ class Line(logging.Formatter):
         self._json = form == "json"
         self._redact = redaction
 
+    def write(self, item: Item) -> str:
+        """Whatever is queued, as a line."""
+        if isinstance(item, logging.LogRecord):
+            return self.format(item)
+        fields = {name: value for name, value in fields_of(item.record).items() if value is not None}
+        when, level = _time(item.wall_s), logging.getLevelName(item.level)
+        line = self._joined(when, level, _logger.name, "request", fields)
+        if len(line) <= _FIELD_CHARACTERS and line.isprintable() and not self._redact.may_touch(line):
+            return line
+        fields = {name: self._plain(value) for name, value in fields.items()}
+        return self._joined(when, level, _logger.name, "request", fields)
+
     def format(self, record: logging.LogRecord) -> str:
         """JSON or console text, redacted, without control characters."""
         fields = {name: value for name, value in vars(record).items() if name not in _USUAL}
         fields |= getattr(record, "fields", None) or {}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        when = _time(record.created)
         fields = {self._plain(str(name)): self._plain(value) for name, value in fields.items() if value is not None}
         message = self._plain(record.getMessage())
+        return self._joined(when, record.levelname, record.name, message, fields)
+
+    def _joined(self, when: str, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
         if self._json:
-            head = {"time": when, "level": record.levelname.lower(), "logger": record.name, "message": message}
-            return orjson.dumps(head | fields | head, default=str).decode()
-        shown = " ".join(f"{name}={_console(value)}" for name, value in fields.items())
-        return f"{when[11:23]} {record.levelname:7} {message}{' ' if shown else ''}{shown}"
+            head = {"time": when, "level": level.lower(), "logger": name, "message": message}
+            return orjson.dumps({**head, **fields, **head}, default=str).decode()
+        shown = " ".join([f"{name}={_console(value)}" for name, value in fields.items()])
+        return f"{when[11:23]} {level:7} {message}{' ' if shown else ''}{shown}"
 
     def _plain(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, bool | int | float):
@@ -94,29 +132,30 @@ class Line(logging.Formatter):
         return escaped(self._redact(str(value)[:_FIELD_CHARACTERS]))
 
 
-class DroppingQueue(QueueHandler):
-    """Hands lines to the writing thread; never waits. `dropped` counts the lines that found no room."""
+class Queued(logging.Handler):
+    """Hands records to the writing thread; never waits. `dropped` counts those that found no room."""
 
-    dropped = 0
+    def __init__(self, batches: Batches[Item]) -> None:
+        super().__init__()
+        self.batches = batches
+        self.dropped = 0
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def createLock(self) -> None:  # noqa: N802  logging's name
+        """None is needed: a queue takes from any thread."""
+        self.lock = None
+
+    def emit(self, record: Item) -> None:
         """Queue or drop."""
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
+        if not self.batches.put(record):
             self.dropped += 1
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """As it is: formatting happens in the thread."""
-        return record
 
 
 @dataclass(slots=True)
 class Logging:
     """Logging that was set up; `close` writes what is queued and takes it down again."""
 
-    handler: DroppingQueue
-    listener: QueueListener
+    handler: Queued
+    listener: Batches[Item]
     redaction: Redaction = field(default_factory=Redaction)
     closed: bool = False
 
@@ -127,9 +166,7 @@ class Logging:
     def revive(self) -> None:
         """In a forked process: threads did not come along, so begin with a new one."""
         if not self.closed:
-            lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_LINES)
-            self.handler.queue = lines
-            self.listener = QueueListener(lines, *self.listener.handlers)
+            self.listener.forget()
             self.listener.start()
 
     def close(self) -> None:
@@ -152,10 +189,9 @@ def set_up(
     if form not in FORMATS:
         raise ValueError(f"RR_LOG_FORMAT: {form[:40]!r} is none of {', '.join(FORMATS)}")
     redaction = Redaction.of(secrets)
-    writer = logging.StreamHandler(stream if stream is not None else sys.stderr)
-    writer.setFormatter(Line(form, redaction))
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_LINES)
-    made = Logging(DroppingQueue(lines), QueueListener(lines, writer), redaction)
+    line = Line(form, redaction)
+    batches = Batches(stream if stream is not None else sys.stderr, line.write, capacity=_QUEUE_LINES)
+    made = Logging(Queued(batches), batches, redaction)
     made.listener.start()
     os.register_at_fork(after_in_child=made.revive)
     for name in LOGGERS:
@@ -172,7 +208,14 @@ class RequestLog(Silent):
     def on_finish(self, record: Record) -> None:
         """Log it: info when answered or cancelled, warning when not."""
         level = logging.INFO if (record.status or 0) < 500 else logging.WARNING
-        if _logger.isEnabledFor(level):
+        if not _logger.isEnabledFor(level):
+            return
+        handlers = _HOUSE.handlers
+        if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_HOUSE.propagate or _logger.handlers):
+            handlers[0].emit(
+                Ended(time.time(), level, record)
+            )  # nobody else listens: fields are read when it is written
+        else:
             _logger.log(level, "request", extra={"fields": fields_of(record)})
 
     def on_turned_away(self, refused: TurnedAway) -> None:
@@ -217,6 +260,10 @@ def fields_of(record: Record) -> dict[str, Any]:
         "cost_usd": cost_usd(None if last is None else last.target.prices, tokens),
         "stream": record.streamed,
     }
+
+
+def _time(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
 
 
 def escaped(text: str) -> str:

@@ -45,7 +45,7 @@ class Router:
         tracing: Tracing | None = None,
     ) -> None:
         self.state = state
-        self.observers = tuple(observers)
+        self.observers = list(observers)
         self.clock = clock or Clock()
         self.health = Health(state.cooldown)
         self._around = Surroundings(self.clock, self.health, Budgets(), self.observers, tracing)

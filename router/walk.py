@@ -35,12 +35,15 @@ class Surroundings:
     tracing: Tracing | None = None
     hedges: Allowances = field(default_factory=Allowances)
     overtime: Overtime = field(default_factory=Overtime)
-    on_decision: tuple[Callable[..., None], ...] = field(init=False)
-    on_exposure: tuple[Callable[..., None], ...] = field(init=False)
-    on_attempt: tuple[Callable[..., None], ...] = field(init=False)
-    on_finish: tuple[Callable[..., None], ...] = field(init=False)
+    on_decision: tuple[Callable[..., None], ...] = ()
+    on_exposure: tuple[Callable[..., None], ...] = ()
+    on_attempt: tuple[Callable[..., None], ...] = ()
+    on_finish: tuple[Callable[..., None], ...] = ()
+    listening: int = 0  # for so many observers
 
-    def __post_init__(self) -> None:
+    def listen(self) -> None:
+        """Find out which observer listens to what; again when there are more."""
+        self.listening = len(self.observers)
         self.on_decision = heard(self.observers, "on_decision")
         self.on_exposure = heard(self.observers, "on_exposure")
         self.on_attempt = heard(self.observers, "on_attempt")
@@ -97,6 +100,8 @@ class Walk:
         around.budgets.enter(self._pool)
         if (hedge := decision.plan.limits.hedge) is not None:
             around.hedges.earn(self._pool, hedge.max_extra)
+        if around.listening != len(around.observers):
+            around.listen()
         for tell in around.on_decision:
             tell(decision, facts)
 

@@ -1,0 +1,84 @@
+"""Lines on their way to a stream: a bounded queue and one thread that writes what has gathered, all at once.
+
+A blocked pipe never blocks a request: what does not fit is dropped and counted. The thread looks a few times a second
+instead of once a line, since waking it for every line costs more than the line; it formats in small slices, so that the
+event loop never waits long for it.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TextIO, TypeVar
+
+GATHER_S = 0.1
+SLICE_LINES = 8
+T = TypeVar("T")
+
+
+class Batches(Generic[T]):
+    """A queue of things that become lines when they are written. Fed by any thread, emptied by its own."""
+
+    def __init__(self, stream: TextIO, line: Callable[[T], str], *, capacity: int) -> None:
+        self._stream = stream
+        self._line = line
+        self._capacity = capacity
+        self._waiting: deque[T] = deque()
+        self._wake = threading.Event()
+        self._ends = False
+        self._thread: threading.Thread | None = None
+        self.lost = 0  # lines that the stream did not take
+
+    def put(self, item: T) -> bool:
+        """Queue it; False when there is no room."""
+        if len(self._waiting) >= self._capacity:
+            return False
+        self._waiting.append(item)
+        if not self._wake.is_set():
+            self._wake.set()
+        return True
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._ends = False
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is queued and end the thread. May be repeated."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._ends = True
+            self._wake.set()
+            thread.join()
+
+    def forget(self) -> None:
+        """Drop what is queued and the thread, which is not there: for a forked process."""
+        self._waiting.clear()
+        self._wake = threading.Event()
+        self._thread = None
+
+    def _run(self) -> None:
+        while not (self._ends and not self._waiting):
+            self._wake.wait()
+            self._wake.clear()
+            if not self._ends:
+                time.sleep(GATHER_S)
+            self._write()
+
+    def _write(self) -> None:
+        lines: list[str] = []
+        while self._waiting:
+            try:
+                lines.append(self._line(self._waiting.popleft()))
+            except (ValueError, TypeError, RecursionError) as error:  # a line that cannot be made must not end the log
+                lines.append(f"a log line could not be formatted: {type(error).__name__}")
+            if len(lines) % SLICE_LINES == 0:
+                time.sleep(0)  # let the event loop have its turn
+        if not lines:
+            return
+        try:
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            self.lost += len(lines)  # closed: nobody reads the log any more
