@@ -2,20 +2,24 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
 from policies import RoutingTable
 from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
+from router.config.findings import Finding
 from router.config.saved import with_routers
 from router.logs import RequestLog
 from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
 from router.proxy.exchange import Receive, Scope, Send
+from router.proxy.limits import LocalLimiter
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
+from router.proxy.shared_limits import SharedLimiter
 from router.records import Recent, open_records
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
@@ -46,6 +50,7 @@ class House:
         self.reloader = Reloader(config, environ, self._take, report=self._report)
         self.listing = Listing()
         apart = config.server.metrics_port
+        self.shared = shared_limiter(config.state.url)
         self.app: App = create_app(
             self.router,
             access=access_of(config.auth),
@@ -56,6 +61,7 @@ class House:
             shelf=self,
             endpoints=[("GET", path, ask_for_upgrade) for path in OPENAI_PATHS + INWORLD_PATHS],
             effective_session=lambda _kind, asked: effective_session(self.realtime, asked),
+            limiter=self.shared,
             voice=self._socket,
             lifespan=self,
         )
@@ -70,8 +76,9 @@ class House:
         self.metrics.circuits = self._circuits
         self.metrics.detector = self.voice.detector
         self._name()
-        lag = self.metrics.series.child("rr_event_loop_lag_seconds")
-        self.upkeep = Upkeep(self.router, self.reloader, lag.observe)
+        self.upkeep = Upkeep(
+            self.router, self.reloader, self._lagged, also=[self.shared.run] if self.shared is not None else ()
+        )
         self._realtime: tuple[Config, Realtime] | None = None
         self._scraped: asyncio.Server | None = None  # /metrics on a port of its own
 
@@ -99,6 +106,8 @@ class House:
             self._scraped.close()
         await self.voice.aclose()
         await self.upkeep.stop()
+        if self.shared is not None:
+            await self.shared.aclose()
         if self.records is not None:
             await asyncio.to_thread(self.records.close)
         if self.tracing is not None:
@@ -187,12 +196,29 @@ class House:
     def _report(self, status: ReloadStatus) -> None:
         self.metrics.reloaded(success=status.error is None)
 
+    def _lagged(self, lag_s: float) -> None:
+        self.metrics.series.child("rr_event_loop_lag_seconds").observe(lag_s)
+        self.app.site.shedding.observe(lag_s)
+
     def _readiness(self) -> dict[str, Any]:
         status = self.reloader.status
         shown: dict[str, Any] = {"reloads": status.reloads}
         if status.error is not None:
             shown["reload_error"] = status.error
+        if self.shared is not None and self.shared.degraded:
+            shown |= {"degraded": True, "limits": "kept by this node alone: the shared store does not answer"}
         return shown
+
+
+def shared_limiter(url: str) -> SharedLimiter | None:
+    """Limits that nodes share, where `state.url` says so. Raises ConfigError when the redis package is missing."""
+    if url.startswith("memory:"):
+        return None
+    try:
+        return SharedLimiter(url, LocalLimiter(time.monotonic))
+    except ImportError as error:
+        remedy = "install it: pip install 'realtime-router[redis]'"
+        raise ConfigError([Finding("server file", f"needs the redis package; {remedy}", path="state.url")]) from error
 
 
 def settle_memory() -> None:

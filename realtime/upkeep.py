@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any
 
 from router.looplag import sample_lag
 from router.reload import Reloader
@@ -18,14 +19,19 @@ from router.upstreams.base import Upstream
 QUIET_S = 0.3  # after start or a reload, so that loading does not compete with the first requests
 log = logging.getLogger("realtime.upkeep")
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
 
 class Upkeep:
-    """The tasks of one house. `lag` is told the event loop's lag in seconds."""
+    """The tasks of one house. `lag` is told the event loop's lag in seconds; `also` runs beside them."""
 
-    def __init__(self, router: Router, reloader: Reloader, lag: Callable[[float], None]) -> None:
+    def __init__(
+        self, router: Router, reloader: Reloader, lag: Callable[[float], None], also: Sequence[Work] = ()
+    ) -> None:
         self._router = router
         self._reloader = reloader
         self._lag = lag
+        self._also = also
         self._dropped: asyncio.Queue[Collection[Upstream]] = asyncio.Queue()
         self._ahead = asyncio.Event()
         self._running: contextlib.AsyncExitStack | None = None
@@ -34,7 +40,8 @@ class Upkeep:
         """Begin."""
         stack = contextlib.AsyncExitStack()
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        for work in (self._reloader.watch(), sample_lag(self._lag), self._close_dropped(), self._load_ahead()):
+        works = [self._reloader.watch(), sample_lag(self._lag), self._close_dropped(), self._load_ahead()]
+        for work in works + [make() for make in self._also]:
             stack.callback(group.create_task(work).cancel)
         self._running = stack
         self._ahead.set()

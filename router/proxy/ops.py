@@ -59,6 +59,8 @@ class Ops:
     async def readyz(self, exchange: Exchange) -> None:
         """Configuration loaded and not draining (503)."""
         shown = dict(self._gauges.readiness())
+        if (why := self._site.shedding.why) is not None:
+            shown |= {"degraded": True, "shedding": why}
         degraded = bool(shown.get("degraded"))
         status = "draining" if self._site.draining else "degraded" if degraded else "ok"
         body = {

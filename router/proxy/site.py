@@ -1,13 +1,14 @@
 """What every endpoint of the proxy shares: the router, who may call, how much, and the caps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.observers import TurnedAway
 from router.record import Record
 from router.refusal import Refusal
 from router.router import Caller, Router
+from router.shedding import Shedding, memory_limit_bytes
 
 from .auth import Authenticator, Principal
 from .exchange import Exchange
@@ -48,6 +49,7 @@ class Site:
     ping_s: float = 15.0
     draining: bool = False
     started_wall_s: float = 0.0
+    shedding: Shedding = field(default_factory=lambda: Shedding(memory_limit_bytes()))
 
     def principal(self, headers: Mapping[bytes, bytes]) -> Principal:
         """Who calls. Raises Refusal 401; client secrets open sockets only (403)."""
@@ -94,7 +96,10 @@ class Site:
     async def admit(
         self, principal: Principal, *, size_bytes: int, document: Mapping[str, Any] | None = None
     ) -> Permit:
-        """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429."""
+        """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429, or 503 under overload."""
+        if (why := self.shedding.why) is not None:
+            message = f"The router is overloaded ({why}); try again in a moment."
+            raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
         allowance = principal.allowance
         if allowance == WITHOUT_LIMIT:
             return Unlimited()

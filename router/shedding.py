@@ -1,0 +1,63 @@
+"""Load shedding: when the event loop is late or memory is nearly full, new chat requests are refused, briefly.
+
+A refused request costs nothing and may be repeated; an accepted one that dies of memory takes all others with it.
+Health checks and voice sessions are never refused here: they are what is left when everything else is shed.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+LATE_S = 0.5  # a loop that is so late in two samples of the last four is overloaded; one such sample alone is a hiccup
+VERY_LATE_S = 1.5  # one such sample is enough
+SAMPLES = 4
+FULL = 0.92  # of the memory this process may use
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+class Shedding:
+    """`observe` every lag sample; `why` says whether to refuse now, and for what reason."""
+
+    def __init__(self, memory_limit_bytes: int, *, resident: Callable[[], int] | None = None) -> None:
+        self._limit_bytes = memory_limit_bytes
+        self._resident = resident or resident_bytes
+        self._lags: deque[float] = deque(maxlen=SAMPLES)
+        self._why: str | None = None
+
+    def observe(self, lag_s: float) -> None:
+        """A sample of the event loop's lag; memory is looked at with it."""
+        self._lags.append(lag_s)
+        late = sum(lag > LATE_S for lag in self._lags)
+        if late >= 2 or lag_s > VERY_LATE_S:
+            self._why = "the event loop is late"
+        elif self._limit_bytes and self._resident() > FULL * self._limit_bytes:
+            self._why = "memory is nearly full"
+        else:
+            self._why = None
+
+    @property
+    def why(self) -> str | None:
+        """The reason to refuse new requests now, or None."""
+        return self._why
+
+
+def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
+    """Resident memory of this process; 0 where /proc is not there."""
+    try:
+        return int(statm.read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def memory_limit_bytes(files: tuple[str, ...] = _LIMITS) -> int:
+    """What the control group allows this process, or the machine's memory; 0 when neither is known."""
+    machine = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
+    for file in files:
+        try:
+            limit = int(Path(file).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue  # not there, or `max`
+        return min(limit, machine)
+    return machine
