@@ -125,25 +125,39 @@ def welcome(out: Console, url: str, house: House) -> None:
     config = house.config
     providers = ", ".join(config.providers)
     routers = ", ".join(f"router/{source.router.router}" for source in config.routers) or "none"
-    key = "$RR_KEY" if config.auth.keys else "unused"
     out.print(f"[bold]Realtime Router[/] is ready at [bold]{url}[/]")
     out.print(f"providers: {providers}\nrouters:   {routers}\n", markup=False)
     out.print("Try next, in another terminal:", style="bold")
-    lines = [
+    out.print("\n".join(tries(config, url)), markup=False)
+    sys.stdout.flush()
+
+
+def tries(config: Config, url: str) -> list[str]:
+    """Lines that can be pasted into a shell as they are; with keys configured, one of them is read from RR_API_KEY."""
+    locked, model = bool(config.auth.keys), to_try(config)
+    key, quoted = ("$RR_API_KEY", 'os.environ["RR_API_KEY"]') if locked else ("unused", '"unused"')
+    return [
+        *(["  export RR_API_KEY=...  # a secret of auth.keys", ""] if locked else []),
         f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
-        f"    -H 'authorization: Bearer {key}' \\",
-        '    -d \'{"model": "router/demo", "user": "ann", "messages": [{"role": "user", "content": "count to 5"}]}\'',
+        f'    -H "authorization: Bearer {key}" \\',
+        f'    -d \'{{"model": "{model}", "user": "ann", "messages": [{{"role": "user", "content": "count to 5"}}]}}\'',
         "",
-        "  python -c 'from openai import OpenAI",
-        f'c = OpenAI(base_url="{url}/v1", api_key="{key}")',
-        'print(c.chat.completions.create(model="router/demo", messages=[{"role": "user", "content": "hello"}]))\'',
+        f"  python -c '{'import os; ' if locked else ''}from openai import OpenAI",
+        f'c = OpenAI(base_url="{url}/v1", api_key={quoted})',
+        f'print(c.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "hello"}}]))\'',
         "",
-        f"  realtime-router chat --url {url}",
+        f"  realtime-router chat --url {url}{'' if model == 'router/demo' else f' --model {model}'}",
         f"  Playground: {url}/ (talk, type, and see each decision explained)",
         f"  API page: {url}/docs",
     ]
-    out.print("\n".join(lines), markup=False)
-    sys.stdout.flush()
+
+
+def to_try(config: Config) -> str:
+    """A model string that answers here: the shipped router, else a router of the file, else a demo target."""
+    routers = [source.router.router for source in config.routers if source.router.kind == "chat"]
+    if not routers:
+        return "demo/fast" if "demo" in config.providers else "auto"
+    return f"router/{'demo' if 'demo' in routers else routers[0]}"
 
 
 def secrets_of(config: Config) -> list[str]:

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from realtime.cli import app
+from realtime.serving import tries
 from router.cli.schema import text_of
+from router.config import load
 
 ROOT = Path(__file__).parent.parent
 RUNNER = CliRunner()
@@ -198,3 +200,23 @@ def test_serve_says_what_is_wrong_with_its_flags(flags, words):
     done = run("serve", *flags)
     assert done.exit_code == 2
     assert words in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", ["Bearer unused", '"model": "router/demo"', "chat --url http://h"]),
+        ("routers: []\nproviders: {demo: null}", ['"model": "demo/fast"', "chat --url http://h --model demo/fast"]),
+        (
+            "auth: {keys: [{id: web, secret: only-for-this-test}]}",
+            ["export RR_API_KEY", '"authorization: Bearer $RR_API_KEY"', 'os.environ["RR_API_KEY"]'],
+        ),
+    ],
+)
+def test_what_to_try_next_can_be_pasted_as_it_is(tmp_path, text, words):
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    lines = "\n".join(tries(load(path, {}), "http://h"))
+    for word in words:
+        assert word in lines
+    assert "only-for-this-test" not in lines

@@ -182,6 +182,8 @@ def _settings(settings: Mapping[str, Any], imported: Imported) -> None:
         elif key in _SECONDS and _is_positive(value):
             part, ours = _SECONDS[key]
             imported.defaults.setdefault(part, {})[ours] = value
+            if ours == "base_s":  # theirs does not grow, and ours must not cut it short
+                imported.defaults[part]["max_s"] = value
         elif key in REMARKS:
             imported.note(f"{key}{remark(key)}")
         else:

@@ -111,6 +111,7 @@ def test_keys_settings_and_options_are_taken_over(imported):
     assert "aws_region_name: us-west-2" in server
     assert "base_url: http://localhost:11434/v1\n    allow_private: true" in server
     assert "max: 3" in server
+    assert "base_s: 20\n    max_s: 20" in server
     assert "total_s: 40" in (imported[0] / "routers" / "long.yaml").read_text()
 
 
