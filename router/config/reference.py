@@ -25,7 +25,7 @@ environment; `NAME_FILE` names a file with the value (container secrets). A miss
 error that names it. Schemas for editors: `realtime-router schema server|router`, also in `docs/schema`.
 
 Files are read again when they change and on SIGHUP: whole, or not at all. A bad file changes nothing; the log,
-`/readyz` and `rr_config_reloads_total` say so.
+`/readyz` and `rr_config_reload_total` say so.
 
 Without any server file these defaults hold, and every provider whose usual key variable is set is there
 (`OPENAI_API_KEY`, `GROQ_API_KEY`, ...), an Ollama that answers on its usual port, and always `demo`.
