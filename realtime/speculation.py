@@ -47,6 +47,8 @@ class Speculation:
 
     async def _guess(self, turn: Transcribing, foresee: Foresee) -> None:
         transcript = await turn.peek()
+        if transcript is not None:
+            await turn.profile(transcript)
         request = foresee(transcript.text) if transcript is not None and transcript.text else None
         if request is None:
             return

@@ -79,8 +79,12 @@ class Studio:
     suggest_after_ms: int | None = 200  # a pause this long starts speculation; None: never
     start_frames: int = 3
     turn_model: TurnModel | None = None
-    lead_ms: float = 30_000.0  # how far audio may run ahead of what the client can have played
     _warmed: bool = False
+
+    @property
+    def lead_ms(self) -> float:
+        """How far audio may run ahead of what the client can have played."""
+        return self.settings.speech.lead_s * 1000
 
     def clock_ms(self) -> float:
         """Monotonic milliseconds, the clock of every event."""

@@ -19,7 +19,7 @@ from router.upstreams.base import UpstreamFault
 from .ear import BYTES_PER_MS
 from .protocol import PipelineEvent, TranscriptDelta, TranscriptFailed, TranscriptFinal, TranscriptionUsage
 from .records import attempts_of
-from .stages.base import Hearing, Transcript, Utterance
+from .stages.base import Hearing, Transcript, Utterance, VoiceProfile
 from .stages.voice_profile import voice_profile
 from .studio import Studio
 
@@ -41,6 +41,7 @@ class Transcribing:
         self._fault: UpstreamFault | None = None
         self._changed = asyncio.Event()
         self._told = ""
+        self._profile: tuple[str, VoiceProfile] | None = None
         self.committed = False
         self.task: asyncio.Task[None] | None = None
 
@@ -79,6 +80,13 @@ class Transcribing:
         except UpstreamFault:
             return None
 
+    async def profile(self, transcript: Transcript) -> VoiceProfile:
+        """How the voice sounds. Asked for early, at a pause, the answer is there when the turn is over."""
+        if self._profile is None or self._profile[0] != transcript.text:
+            samples = np.frombuffer(bytes(self._audio), dtype="<i2")
+            self._profile = transcript.text, await asyncio.to_thread(voice_profile, samples, transcript)
+        return self._profile[1]
+
     @property
     def duration_ms(self) -> float:
         """How much audio the utterance has."""
@@ -111,8 +119,7 @@ class Transcribing:
                 )
             )
             return
-        samples = np.frombuffer(bytes(self._audio), dtype="<i2")
-        profile = await asyncio.to_thread(voice_profile, samples, transcript)
+        profile = await self.profile(transcript)
         self._tell(
             TranscriptFinal(
                 item_id=self._item_id,

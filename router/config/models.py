@@ -174,6 +174,7 @@ class Speech(Model):
     model: ModelString = "local/auto"
     voice: str = "default"
     fallbacks: tuple[ModelString, ...] = ()
+    lead_s: float = Field(default=30, gt=0, le=600, description="How far audio is sent ahead of being played")
 
 
 class TurnDetection(Model):

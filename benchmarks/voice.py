@@ -1,0 +1,197 @@
+"""The voice floor's own time: `python -m benchmarks.voice [--sessions 1,25,50,100] [--seconds 20]`.
+
+Fakes at 0 ms hear, answer and speak (providers `scripted`), so what is left is ours: detecting, committing, routing,
+pacing, writing. The server is pinned to the first core, the caller to the second. Writes benchmarks/voice.json and
+voice.png. The load of the machine is written beside the figures: read them together.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime.audio.resample import resample
+
+from .voice_caller import RATE, Seen, calls
+
+HERE = Path(__file__).parent
+READY = re.compile(rb"ready at http://127\.0\.0\.1:(\d+)")
+SERVER = """
+version: 1
+records: {url: null}
+providers: {scripted: {kind: scripted}}
+routers: []
+realtime:
+  model: scripted/ok
+  transcription: {model: scripted/hears}
+  speech: {model: scripted/speaks, lead_s: 0.3}
+  limits: {concurrent_sessions: 1000, packets_per_second: 1000000}
+"""
+GOALS = {"first_audio_p99": {"1": 3.0, "100": 10.0}, "stopped": (90, 125), "cancelled": (110, 130), "cpu_percent": 50}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def spoken_question(folder: Path) -> np.ndarray:
+    """A short question in a flite voice, trimmed at both ends."""
+    if shutil.which("flite") is None:
+        raise SystemExit("benchmarks.voice needs the program 'flite' for the caller's voice")
+    path = folder / "question.wav"
+    subprocess.run(["flite", "-voice", "rms", "-t", "what is the weather like", "-o", str(path)], check=True)
+    with wave.open(str(path)) as clip:
+        samples = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
+        rate = clip.getframerate()
+    loud = np.flatnonzero(np.abs(samples.astype(int)) > 300)
+    return resample(samples[loud[0] : loud[-1] + 1], rate, RATE)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[int, int]]:
+    """A router on the first core: its port and process id."""
+    (folder / "server.yaml").write_text(SERVER)
+    command = [sys.executable, "-m", "realtime", "serve", "--port", "0", "--config", str(folder / "server.yaml")]
+    command += ["--log-level", "error"]
+    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent), "RR_NO_OLLAMA": "1"}
+    with (folder / "log").open("wb") as log:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environ, cwd=folder)
+        try:
+            line = b""
+            while child.stdout is not None and not READY.search(line):
+                line = child.stdout.readline()
+                if not line:
+                    raise SystemExit((folder / "log").read_text())
+            os.sched_setaffinity(child.pid, {0})
+            found = READY.search(line)
+            yield int(found[1]) if found else 0, child.pid
+        finally:
+            child.terminate()
+            child.wait(30)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile, maximum and count."""
+    if not values:
+        return {"n": 0}
+    p50, p95, p99, top = np.percentile(values, (50, 95, 99, 100))
+    return {
+        "p50": round(float(p50), 1),
+        "p95": round(float(p95), 1),
+        "p99": round(float(p99), 1),
+        "max": round(float(top), 1),
+        "n": len(values),
+    }
+
+
+def row_of(seen: Seen, count: int, cpu_percent: float, mib: float) -> dict[str, Any]:
+    """One size as JSON."""
+    return {
+        "sessions": count,
+        "first_audio_ms": spread(seen.first_audio),
+        "stopped_beyond_silence_ms": spread(seen.stopped),
+        "answered_ms": spread(seen.answered),
+        "interruption_to_cancel_ms": spread(seen.cancelled),
+        "send_jitter_ms": spread(seen.jitter),
+        "audio_after_cancel": seen.late,
+        "errors": seen.errors,
+        "server_cpu_percent": round(cpu_percent, 1),
+        "mib_per_session": round(mib, 3),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+async def measure(
+    port: int, pid: int, sizes: Sequence[int], speech: np.ndarray, seconds: float
+) -> list[dict[str, Any]]:
+    """Every size, smallest first."""
+    address = f"ws://127.0.0.1:{port}/v1/realtime?model=scripted/ok"
+    await calls(address, 1, speech, seconds=2.0)  # imports and first allocations are not what is measured
+    rows = []
+    for count in sizes:
+        before_mib = rss_mib(pid)
+        running = asyncio.ensure_future(calls(address, count, speech, seconds=seconds))
+        await asyncio.sleep(2.0 + count * 0.02)
+        begun_s, used_s = time.monotonic(), cpu_s(pid)
+        await asyncio.sleep(seconds - 2.0)
+        percent = (cpu_s(pid) - used_s) / (time.monotonic() - begun_s) * 100
+        mib = (rss_mib(pid) - before_mib) / count
+        rows.append(row_of(await running, count, percent, mib))
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Own time and processor share over the number of sessions."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    sizes = [row["sessions"] for row in rows]
+    for name, label in (
+        ("first_audio_ms", "turn over → first audio"),
+        ("stopped_beyond_silence_ms", "end of speech → turn over, beyond the silence"),
+        ("interruption_to_cancel_ms", "interruption → cancelled"),
+    ):
+        for mark, style in (("p50", "-"), ("p99", ":")):
+            left.plot(
+                sizes, [row[name].get(mark, float("nan")) for row in rows], style, marker="o", label=f"{label}, {mark}"
+            )
+    left.set(xlabel="sessions on one core", ylabel="ms", title="Own time, fakes at 0 ms")
+    left.legend(fontsize=7)
+    right.plot(sizes, [row["server_cpu_percent"] for row in rows], marker="o")
+    right.axhline(50, linestyle="--", color="grey")
+    right.set(xlabel="sessions on one core", ylabel="% of a core", title="Server's processor time", ylim=(0, 105))
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Measure and write."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sessions", default="1,25,50,100")
+    options.add_argument("--seconds", type=float, default=20.0)
+    asked = options.parse_args()
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {1})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        speech = spoken_question(folder)
+        with server(folder) as (port, pid):
+            sizes = [int(size) for size in asked.sessions.split(",")]
+            rows = asyncio.run(measure(port, pid, sizes, speech, asked.seconds))
+    notes = "pipecat was not measured in this run. With a load average well above 1 the machine was not quiet."
+    report = {"rows": rows, "goals": GOALS, "python": sys.version.split()[0], "notes": notes}
+    (HERE / "voice.json").write_text(json.dumps(report, indent=1) + "\n")
+    try:
+        plot(rows, HERE / "voice.png")
+    except ImportError:
+        print("no plot: matplotlib is not installed")
+
+
+if __name__ == "__main__":
+    main()
