@@ -17,9 +17,10 @@ import tempfile
 import time
 import wave
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -73,11 +74,18 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
                 if not line:
                     raise SystemExit((folder / "log").read_text())
             os.sched_setaffinity(child.pid, {0})
+            ahead_of_others(child.pid)
             found = READY.search(line)
             yield int(found[1]) if found else 0, child.pid
         finally:
             child.terminate()
             child.wait(30)
+
+
+def ahead_of_others(pid: int) -> None:
+    """Priority over whatever else runs here, where we may (root): what is measured is us, not the neighbours."""
+    with suppress(PermissionError):
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
 def cpu_s(pid: int) -> float:
@@ -138,6 +146,8 @@ async def measure(
         await asyncio.sleep(seconds - 2.0)
         percent = (cpu_s(pid) - used_s) / (time.monotonic() - begun_s) * 100
         mib = (rss_mib(pid) - before_mib) / count
+        metrics = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+        print(*re.findall(r"^rr_(?:voice_spec|vad)\S* \S+$", metrics, re.M), sep="\n", file=sys.stderr)
         rows.append(row_of(await running, count, percent, mib))
         print(json.dumps(rows[-1]), flush=True)
     return rows
@@ -178,6 +188,7 @@ def main() -> None:
     asked = options.parse_args()
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {1})
+    ahead_of_others(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         speech = spoken_question(folder)
