@@ -147,7 +147,7 @@ async def measure(
         percent = (cpu_s(pid) - used_s) / (time.monotonic() - begun_s) * 100
         mib = (rss_mib(pid) - before_mib) / count
         metrics = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-        print(*re.findall(r"^rr_(?:voice_spec|vad)\S* \S+$", metrics, re.M), sep="\n", file=sys.stderr)
+        print(*re.findall(r"^rr_(?:voice_spec|vad)\S* \S+$", metrics, re.MULTILINE), sep="\n", file=sys.stderr)
         rows.append(row_of(await running, count, percent, mib))
         print(json.dumps(rows[-1]), flush=True)
     return rows

@@ -131,7 +131,8 @@ def _floor_builder(
         from .stages.vad import VadBatcher  # noqa: PLC0415  the same
         from .studio import Studio  # noqa: PLC0415  the same
 
-        batcher = VadBatcher(model, asyncio.get_running_loop().call_soon)
+        loop = asyncio.get_running_loop()
+        batcher = VadBatcher(model, loop.call_soon, loop.call_later)
         studio = Studio(router, settings, batcher, speech, turn_model=turn_model)
         return VoiceEndpoints(studio, authenticator)
 

@@ -8,6 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 MAX_FRAGMENTS = 1024
+MOST_WAITING, SMALL_BYTES = 32, 64 * 1024  # messages that wait for the application while reading goes on
 NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 GOODBYE_S = 0.5
@@ -31,6 +32,15 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if not self._deaf:
             super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on. uvicorn stops reading after each one; small ones may wait in a short queue instead."""
+        if not self.read_paused and self.queue.qsize() < MOST_WAITING and sum(map(len, self.frames)) < SMALL_BYTES:
+            self.read_paused = True  # so that nobody pauses
+            super().send_receive_event_to_app()
+            self.read_paused = False
+            return
+        super().send_receive_event_to_app()
 
     def handle_cont(self, event: Frame) -> None:
         if self._deaf:

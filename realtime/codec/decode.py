@@ -61,6 +61,7 @@ _SHAPES: dict[str, Record] = {
     "response.cancel": _event({"response_id": _TEXT}),
 }
 _DEEPEST = 100  # our own JSON writer stops at 254, and what a client sends may come back in an echo
+_APPEND = "input_audio_buffer.append"
 _BETA_ONLY = "transcription_session.update"
 
 
@@ -94,12 +95,21 @@ class Decoder:
         if not isinstance(wire, dict):
             fault = Fault(code="invalid_event", message="Invalid event: expected a JSON object.")
             return Malformed(fault=fault, at_ms=at_ms)
+        if len(wire) == 2 and wire.get("type") == _APPEND and type(wire.get("audio")) is str:  # nearly all there is
+            return self._append(wire["audio"], at_ms)
         event_id = wire.get("event_id")
         known_id = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
         try:
             return self._read(wire, known_id, at_ms)
         except Refusal as refusal:
             return Malformed(fault=refusal.fault, event_id=known_id, at_ms=at_ms)
+
+    @staticmethod
+    def _append(audio: str, at_ms: float) -> ClientEvent:
+        try:
+            return AppendAudio(audio=audio_bytes(audio, "audio"), at_ms=at_ms)
+        except Refusal as refusal:
+            return Malformed(fault=refusal.fault, at_ms=at_ms)
 
     def _read(self, wire: dict[str, Any], event_id: str | None, at_ms: float) -> ClientEvent:
         kind = wire.get("type")
