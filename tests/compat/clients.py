@@ -61,6 +61,7 @@ PIPECAT = Python(
         "docstring-parser==0.18.0",
         "loguru==0.7.3",
         "loudness==0.2.0",
+        "pillow==13.0.0",
         "sentencex==1.0.32",
         "soxr==1.1.0",
         "wait-for2==0.4.1",
