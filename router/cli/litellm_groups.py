@@ -82,6 +82,8 @@ def convert(document: Mapping[str, Any]) -> Imported:
     for name, deployments in groups.items():
         wanted = chains.get(name, chains.get("*", [])) if name not in chains.get("*", []) else chains.get(name, [])
         _group(name, deployments, _models(name, wanted, groups), imported, sort=sort)
+    for name in chains.keys() - groups.keys() - {"*"}:
+        imported.note(f"fallbacks of {name}: no entry of model_list is called so")
     for alias, row in aliases.items():
         target = str(mapping(row).get("model", row) if isinstance(row, dict) else row)
         imported.aliases[str(alias)] = imported.aliases.get(target) or _models("", [target], groups)[0]
@@ -204,12 +206,12 @@ def _general(settings: Mapping[str, Any], imported: Imported) -> None:
 def _group(
     name: str, deployments: Sequence[Deployment], fallbacks: list[str], imported: Imported, *, sort: str | None
 ) -> None:
-    router = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "router"
     first = deployments[0]
     if len(deployments) == 1 and not (fallbacks or first.parameters or first.timeouts):
         if name != first.model:
             imported.aliases[name] = first.model
         return
+    router = _free_name(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "router", imported)
     document: dict[str, Any] = {"router": router}
     timeouts = {
         key: max(one.timeouts.get(key, 0) for one in deployments) for one in deployments for key in one.timeouts
@@ -223,6 +225,13 @@ def _group(
         document["fallbacks"] = others
     imported.routers[router] = document
     imported.aliases[name] = f"router/{router}"
+
+
+def _free_name(wanted: str, imported: Imported) -> str:
+    """A router's name (and its file's, where case may not count) that no other has yet."""
+    taken = {name.lower() for name in imported.routers}
+    names = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, len(taken) + 2))
+    return next(name for name in names if name.lower() not in taken)
 
 
 def _sorted(deployments: Sequence[Deployment], sort: str) -> list[dict[str, Any]]:

@@ -217,3 +217,10 @@ def test_odd_values_never_fail(wrong):
     document = {"model_list": [wrong, entry("m", model="groq/a", weight=wrong, timeout=wrong, api_key=wrong)]}
     imported = convert({**document, "router_settings": settings, "general_settings": wrong})
     assert "m" in imported.aliases or "m" in imported.routers
+
+
+def test_names_that_read_the_same_become_routers_of_their_own():
+    rows = [entry(name, model="groq/a", temperature=0) for name in ("a/b", "a b", "A-B")]
+    imported = convert({"model_list": rows, "router_settings": {"fallbacks": [{"gone": ["a/b"]}]}})
+    assert imported.aliases == {"a/b": "router/a-b", "a b": "router/a-b-2", "A-B": "router/A-B-3"}
+    assert imported.notes == ["fallbacks of gone: no entry of model_list is called so"]
