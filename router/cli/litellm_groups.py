@@ -82,7 +82,7 @@ def convert(document: Mapping[str, Any]) -> Imported:
     for name, deployments in groups.items():
         wanted = chains.get(name, chains.get("*", [])) if name not in chains.get("*", []) else chains.get(name, [])
         _group(name, deployments, _models(name, wanted, groups), imported, sort=sort)
-    for name in chains.keys() - groups.keys() - {"*"}:
+    for name in sorted(chains.keys() - groups.keys() - {"*"}):
         imported.note(f"fallbacks of {name}: no entry of model_list is called so")
     for alias, row in aliases.items():
         target = str(mapping(row).get("model", row) if isinstance(row, dict) else row)
