@@ -25,8 +25,7 @@ from router.reload import Reloader, ReloadStatus
 from router.router import Router
 from router.tracing import open_tracing
 
-from .endpoints import INWORLD_PATHS, OPENAI_PATHS, ask_for_upgrade
-from .opening import effective_session
+from .addresses import INWORLD_PATHS, OPENAI_PATHS, ask_for_upgrade
 from .upkeep import Upkeep
 from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
@@ -60,7 +59,7 @@ class House:
             listed=lambda: self.listing,
             shelf=self,
             endpoints=[("GET", path, ask_for_upgrade) for path in OPENAI_PATHS + INWORLD_PATHS],
-            effective_session=lambda _kind, asked: effective_session(self.realtime, asked),
+            effective_session=self._effective_session,
             limiter=self.shared,
             voice=self._socket,
             lifespan=self,
@@ -88,6 +87,11 @@ class House:
         if self._realtime is None or self._realtime[0] is not self.config:
             self._realtime = self.config, self.config.realtime.model_copy(update={"voices": self.config.voices})
         return self._realtime[1]
+
+    def _effective_session(self, _kind: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        from .opening import effective_session  # noqa: PLC0415  only when somebody speaks
+
+        return effective_session(self.realtime, asked)
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""

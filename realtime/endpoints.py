@@ -12,18 +12,16 @@ from urllib.parse import parse_qs
 import orjson
 
 from router.proxy.auth import Authenticator, Principal
-from router.proxy.exchange import Exchange
 from router.refusal import Refusal
 
 from . import protocol as p
+from .addresses import INWORLD_PATHS, OPENAI_PATHS
 from .codec import Codec, Dialect
 from .connection import Message, Opening, Receive, Send, Session, Sessions
 from .opening import Names, bound_settings, rules_of
 from .packets import PacketMeters
 from .studio import Studio
 
-OPENAI_PATHS = ("/v1/realtime", "/realtime")
-INWORLD_PATHS = ("/api/v1/realtime/session",)
 SUBPROTOCOL = "realtime"
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 BAD_KEY, BAD_REQUEST, OVER_LIMIT = 3000, 4000, 1008
@@ -141,12 +139,6 @@ class VoiceEndpoints:
     def drain(self) -> None:
         """The server wants to end: tell every session."""
         self.sessions.drain()
-
-
-async def ask_for_upgrade(exchange: Exchange) -> None:
-    """Answer a plain HTTP request at a WebSocket's address. Raises Refusal 426."""
-    message = f"{exchange.path!r} is a WebSocket: connect to it with ws:// or wss://, not with HTTP."
-    raise Refusal(426, message, code="upgrade_required", headers={"upgrade": "websocket"})
 
 
 async def refuse_upgrade(send: Send, refusal: Refusal) -> None:

