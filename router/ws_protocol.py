@@ -4,6 +4,7 @@ import asyncio
 import socket
 from contextlib import suppress
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -18,6 +19,7 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     """One WebSocket. Audio that waits in the kernel cannot be taken back, so little of it may wait there."""
 
     _deaf = False
+    _said_goodbye = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -53,6 +55,24 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         self.conn.fail(1009, "too many fragments")
         self._say_goodbye(1009, "too many fragments")
 
+    def send_receive_event_to_app(self) -> None:
+        """A whole message is there. Text that is no UTF-8 ends the connection with 1007 and is nobody's traceback."""
+        if self.curr_msg_data_type != "text" or self.close_sent:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+            return
+        self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
     def shutdown(self) -> None:
         """The drain is over: 1001 (going away), where uvicorn would say 1012."""
         if not self.handshake_complete or self.close_sent:
@@ -62,7 +82,13 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         self.conn.send_close(1001, "going away")
         self._say_goodbye(1001, "going away")
 
+    async def send(self, event: ASGISendEvent) -> None:
+        """What the application says after our goodbye has nobody to hear it."""
+        if not self._said_goodbye:
+            await super().send(event)
+
     def _say_goodbye(self, code: int, reason: str) -> None:
+        self._said_goodbye = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True

@@ -95,13 +95,20 @@ class Tokens:
                     "verify_iat": False,
                 },
             )
-            ends_s, starts_s = float(claims["exp"]), float(claims.get("nbf", 0))
+            ends_s, starts_s = _moment(claims["exp"]), _moment(claims.get("nbf", 0))
         except (jwt.PyJWTError, UnicodeError, RecursionError, TypeError, ValueError):
             raise TokenRefusedError from None
         if not starts_s - LEEWAY_S <= self._wall() < ends_s + LEEWAY_S:  # also false for NaN
             raise TokenRefusedError
         subject: str = claims["sub"]
         return subject, ends_s
+
+
+def _moment(claim: object) -> float:
+    """A NumericDate. Raises TypeError for anything else: a text of digits is none."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        raise TypeError
+    return float(claim)
 
 
 @dataclass(frozen=True, slots=True)
