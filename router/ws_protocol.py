@@ -39,10 +39,10 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         """Hand a message on. uvicorn stops reading after each one; small ones may wait in a short queue instead."""
         if not self.read_paused and self.queue.qsize() < MOST_WAITING and sum(map(len, self.frames)) < SMALL_BYTES:
             self.read_paused = True  # so that nobody pauses
-            super().send_receive_event_to_app()
+            self._deliver()
             self.read_paused = False
             return
-        super().send_receive_event_to_app()
+        self._deliver()
 
     def handle_cont(self, event: Frame) -> None:
         if self._deaf:
@@ -55,7 +55,7 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         self.conn.fail(1009, "too many fragments")
         self._say_goodbye(1009, "too many fragments")
 
-    def send_receive_event_to_app(self) -> None:
+    def _deliver(self) -> None:
         """A whole message is there. Text that is no UTF-8 ends the connection with 1007 and is nobody's traceback."""
         if self.curr_msg_data_type != "text" or self.close_sent:
             super().send_receive_event_to_app()
