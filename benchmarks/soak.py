@@ -133,7 +133,7 @@ async def _ask(place: Place, model: str, *, stream: bool, leave_after_s: float |
 def judged(raw: bytes, *, stream: bool) -> str:
     """complete, error event, http error; anything else is lost."""
     status = raw[9:12]
-    if not raw.startswith(b"HTTP/1.1 ") or b"\r\n0\r\n\r\n" not in raw[-7:] and b"content-length" not in raw[:2000]:
+    if not raw.startswith(b"HTTP/1.1 ") or (b"\r\n0\r\n\r\n" not in raw[-7:] and b"content-length" not in raw[:2000]):
         return f"lost: {raw[:80]!r}"
     if status != b"200":
         return "http error" if raw.rstrip().endswith(b"}") else f"lost: {raw[:80]!r}"
