@@ -1,6 +1,7 @@
 """Whole voice conversations with a running server: real speech in, exact words heard, an answer spoken."""
 
 import asyncio
+import base64
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from realtime.audio.g711 import encode_alaw, encode_ulaw
 from realtime.speech.local_stt import PocketsphinxTranscriber
 from realtime.stages.base import Utterance
 
-from .voice_rig import connected, grammar, resampled, running, trimmed, words
+from .voice_rig import connected, end, grammar, resampled, running, trimmed, words
 
 SERVER = """
 version: 1
@@ -211,3 +212,61 @@ async def test_routing_by_metadata_by_voice_and_sticky_by_user(port, caller):
     assert gold == ["demo/smart"]
     assert plain == ["demo/fast", "demo/fast"]
     assert voiced[-1] == "demo/flaky"
+
+
+async def test_a_turn_that_sounds_complete_ends_early_and_one_that_does_not_waits(port, caller):
+    async with connected(port) as client:
+        audio = {"input": {"transcription": {"model": "whisper-1"}, "turn_detection": {"type": "semantic_vad"}}}
+        await client.send("session.update", session={"type": "realtime", "audio": audio})
+        await client.until("session.updated")
+        client.say(caller("what is the time"))
+        stopped = await client.until("input_audio_buffer.speech_stopped")
+        response = await client.done()
+    assert "what is the time" in words(response)
+    spoken_ms = len(trimmed(caller("what is the time"))) / 16
+    assert stopped["audio_end_ms"] - client.spoken_from_ms < spoken_ms + 300 + 400  # base silence, and the verdict
+
+
+async def test_speech_brought_in_an_item_is_heard_before_the_answer(port, caller):
+    async with connected(port, microphone=False) as client:
+        await client.send("session.update", session=TELL)
+        recording = resampled(caller("what is the time"), 16_000, 24_000).astype("<i2").tobytes()
+        part = {"type": "input_audio", "audio": base64.b64encode(recording).decode()}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await client.send("conversation.item.create", item=item)
+        await client.send("response.create", response={"output_modalities": ["text"]})
+        response = await client.done()
+        [heard] = client.of(HEARD)
+    assert heard["transcript"].strip() == "what is the time"
+    assert "what is the time" in words(response)
+
+
+async def test_a_cleared_buffer_forgets_the_speech_in_it(port, caller):
+    async with connected(port) as client:
+        await client.send("session.update", session=TELL)
+        client.say(caller("my name is john"))
+        await client.until("input_audio_buffer.speech_started")
+        client.silence()
+        await client.send("input_audio_buffer.clear")
+        await client.until("input_audio_buffer.cleared")
+        await asyncio.sleep(0.3)
+        client.say(caller("hello how are you"))
+        await client.done()
+        heard = [event["transcript"].strip() for event in client.of(HEARD)]
+    assert heard == ["hello how are you"]
+
+
+async def test_a_server_that_ends_lets_the_reply_finish_and_says_goodbye(tmp_path_factory, caller):
+    with running(grammar(tmp_path_factory.mktemp("voice")), SERVER, {"voice": VOICE}) as port:
+        async with connected(port, microphone=False) as client:
+            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "count to twenty"}]}
+            await client.send("conversation.item.create", item=item)
+            await client.send("response.create")
+            await client.until("response.created")
+            end()
+            response = await client.done()
+            async with asyncio.timeout(20):
+                while client.events[-1]["type"] != "closed":
+                    await asyncio.sleep(0.05)
+    assert response["status"] == "completed"
+    assert client.events[-1]["code"] == 1001

@@ -39,10 +39,12 @@ def running(folder: Path, server_file: str, routers: dict[str, str]) -> Iterator
         server = subprocess.Popen(
             [*command, str(folder / "server.yaml")], stdout=subprocess.PIPE, stderr=stream, env=environ, cwd=folder
         )
+        running.last = server
         try:
             yield _port(server, log)
         finally:
-            server.send_signal(signal.SIGINT)
+            if server is not running.ended:  # a second signal would mean: now
+                server.send_signal(signal.SIGINT)
             try:
                 server.wait(20)
             except subprocess.TimeoutExpired:
@@ -61,6 +63,15 @@ def _port(server: subprocess.Popen, log: Path) -> int:
         if found:
             return int(found[1])
     raise AssertionError(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+running.last = running.ended = None
+
+
+def end() -> None:
+    """Ask the server that was started last to end, as an operator does."""
+    running.ended = running.last
+    running.last.terminate()
 
 
 class Client:
@@ -126,6 +137,10 @@ class Client:
         """Speak into the microphone, from 16 kHz samples."""
         self.spoken_at = 0.0
         self._line.append(resampled(trimmed(samples), 16_000, self.rate))
+
+    def silence(self) -> None:
+        """Stop speaking in the middle of it."""
+        self._line = []
 
     def mark(self) -> None:
         """`until` looks only at what comes from now on."""
