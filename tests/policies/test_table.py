@@ -405,3 +405,22 @@ class TestTable:
         split = Route("split", (variant("a", weight=25), variant("b", weight=75)))
         made = table(Policy("p", routes=(Route("one", (variant(),), Condition("true")),), default=split))
         assert made.weights(0.0) == {("p", "split"): {"a": 0.25, "b": 0.75}}
+
+
+class TestPatience:
+    CHAT, VOICE = Limits(max_attempts=5), Limits(max_attempts=2)
+
+    def attempts(self, model, protocol, *policies, **more):
+        decision = table(*policies, limits=self.CHAT, **more).decide(Facts(model, protocol=protocol))
+        return decision.plan.limits.max_attempts
+
+    def test_a_voice_session_has_limits_of_its_own(self):
+        own = router(limits=Limits(max_attempts=7), spoken_limits=Limits(max_attempts=1))
+        for protocol, plain, routed in (("chat", 5, 7), ("realtime", 2, 1)):
+            assert self.attempts("groq/llama", protocol, spoken_limits=self.VOICE) == plain
+            assert self.attempts("router/support", protocol, own, spoken_limits=self.VOICE) == routed
+
+    def test_without_any_the_usual_limits_hold_in_it_too(self):
+        assert self.attempts("groq/llama", "realtime") == 5
+        assert self.attempts("router/support", "realtime", router()) == 5
+        assert self.attempts("router/support", "realtime", router(limits=Limits(max_attempts=7))) == 7

@@ -1,63 +1,88 @@
-"""The input side of a session: what is kept until the detector has looked at it."""
+"""The input side: listeners hear in step with the detector, and nothing is forgotten that may still be wanted."""
+
+from collections import deque
 
 import numpy as np
+import pytest
 
-from realtime.ear import KEPT_QUIET_MS, Ear
+from realtime.ear import Ear
 from realtime.protocol import AudioFormat, TurnDetection
-from realtime.stages.base import SpeechStarted
+from realtime.stages.base import SpeechStarted, SpeechStopped
+from realtime.stages.silero import shared_silero
+from realtime.stages.vad import VadBatcher
 
-FRAME = 512
-
-
-class LateBatcher:
-    """A detector that looks when it is told to."""
-
-    def __init__(self):
-        self.frames = []
-
-    def stream(self, listener):
-        self.listener = listener
-        return self
-
-    def feed(self, samples):
-        whole = len(samples) // FRAME * FRAME
-        self.frames += [samples[at : at + FRAME] for at in range(0, whole, FRAME)]
-
-    def close(self):
-        self.frames.clear()
-
-    def refresh(self):
-        """The recurrent state of a model that is not there."""
-
-    def score(self, probability, frames):
-        for frame in self.frames[:frames]:
-            self.listener(probability, frame)
-        del self.frames[:frames]
+WIRE = AudioFormat("pcm16", 16_000)
 
 
-def listening(tell):
-    batcher = LateBatcher()
-    ear = Ear(batcher, tell)
-    ear.tune(AudioFormat("pcm16", 16_000), TurnDetection(), suggest_after_ms=None)
-    return ear, batcher
+@pytest.fixture
+def rig():
+    loop, told = deque(), []
+    ear = Ear(VadBatcher(shared_silero(), loop.append), told.append)
+    ear.tune(WIRE, TurnDetection(), suggest_after_ms=None)
+
+    def run():
+        while loop:
+            loop.popleft()()
+
+    return ear, told, run
 
 
-def test_sound_that_came_faster_than_the_detector_looks_is_kept():
-    events = []
-    ear, batcher = listening(events.append)
-    spoken = np.arange(16_000 * 6, dtype="<i2").tobytes()
-    for at in range(0, len(spoken), 32_000):
-        ear.hear(spoken[at : at + 32_000])
-    batcher.score(0.9, 5)
-    (started,) = [event for event in events if isinstance(event, SpeechStarted)]
-    assert ear.between(started.at_ms)[:64] == spoken[:64]
-    assert len(ear.between(0)) == len(spoken)
+def test_audio_that_comes_at_once_is_heard_frame_by_frame_and_kept_until_then(rig, caller):
+    ear, told, run = rig
+    quiet = np.zeros(16_000 * 3, dtype="<i2")
+    sound = np.concatenate([quiet, caller("what is the time"), quiet])
+    heard = []
+    ear.listen(heard.append)
+    ear.hear(sound.astype("<i2").tobytes())
+    assert (heard, ear.heard_ms) == ([], 0)
+    assert ear.waiting_frames == len(sound) // 512
+    run()
+    started, stopped = told
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(stopped, SpeechStopped)
+    assert 2_700 < started.at_ms < 3_300
+    assert b"".join(heard) == sound[: len(sound) // 512 * 512].tobytes()
+    assert ear.waiting_frames == 0
 
 
-def test_quiet_that_was_looked_at_is_forgotten():
-    ear, batcher = listening(lambda _: None)
-    ear.hear(bytes(32_000 * 6))
-    batcher.score(0.0, len(batcher.frames))
-    ear.hear(bytes(2_000))
-    kept_ms = len(ear.between(0)) / 32
-    assert KEPT_QUIET_MS < kept_ms < KEPT_QUIET_MS + 500
+def test_quiet_audio_is_forgotten_but_for_the_padding_and_a_second(rig):
+    ear, told, run = rig
+    for _ in range(100):
+        ear.hear(bytes(3_200))
+        run()
+    kept = ear.between(0)
+    assert told == []
+    assert 1_300 * 32 <= len(kept) < 1_700 * 32
+    ear.hold(holding=True)
+    for _ in range(50):
+        ear.hear(bytes(3_200))
+        run()
+    assert len(ear.between(0)) >= len(kept) + 50 * 3_200 - 3_200
+
+
+def test_without_a_detector_listeners_hear_at_once_and_an_odd_byte_waits(rig):
+    ear, _, _ = rig
+    ear.tune(WIRE, None, suggest_after_ms=None)
+    heard = []
+    ear.listen(heard.append)
+    ear.hear(b"\x01\x00\x02")
+    ear.hear(b"\x00")
+    assert b"".join(heard) == b"\x01\x00\x02\x00"
+    assert ear.waiting_frames == 0
+    ear.unlisten(heard.append)
+    ear.close()
+    ear.close()
+
+
+def test_a_cleared_buffer_begins_where_the_audio_stands(rig, caller):
+    ear, told, run = rig
+    ear.hear(
+        np.concatenate([np.zeros(16_000, dtype="<i2"), caller("what is the time")[:12_000]]).astype("<i2").tobytes()
+    )
+    run()
+    assert ear.speaking
+    ear.restart()
+    assert not ear.speaking
+    assert ear.between(0) == b""
+    assert [type(event) for event in told] == [SpeechStarted]
+    assert ear.heard_ms == pytest.approx(ear.position_ms, abs=1)

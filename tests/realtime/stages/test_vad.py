@@ -153,3 +153,24 @@ def test_missing_or_other_weights_are_refused_with_the_remedy(tmp_path):
 def test_a_damaged_model_file_is_told_as_such(broken):
     with pytest.raises(MalformedModel):
         float_tensors(broken)
+
+
+def test_frames_of_many_streams_gather_and_a_backlog_does_not_wait(loop, speech):
+    waits = []
+
+    def later(seconds, run):
+        waits.append(seconds)
+        loop.waiting.append(run)
+
+    batcher = VadBatcher(shared_silero(), loop.waiting.append, later)
+    streams = [listen(batcher) for _ in range(7)]
+    streams[0][0].feed(speech[:512])
+    loop.run()
+    assert waits == []
+    streams += [listen(batcher) for _ in range(17)]
+    for stream, _ in streams:
+        stream.feed(speech[:2048])
+    loop.run()
+    assert waits == [0.006]
+    assert batcher.rounds == 1 + 4
+    assert [len(heard) for _, heard in streams] == [5] + [4] * 23

@@ -5,7 +5,7 @@ import pytest
 from policies import Facts
 from router.config import ConfigError, load, load_router
 from router.config.models import Defaults
-from router.config.policy import limits_of, policy_of
+from router.config.policy import limits_of, policy_of, spoken_limits_of
 from router.config.table import build_table
 
 GRAMMAR = """\
@@ -96,6 +96,17 @@ def test_a_route_without_a_condition_and_wrong_weights_are_both_reported(tmp_pat
     found = refusal(tmp_path, text)
     assert 'routes.r: has no condition (write `when: "true"`, or make it the default route)' in found
     assert "must sum to 100" in found
+
+
+def test_voice_sessions_are_impatient_unless_a_router_names_its_profile(tmp_path):
+    defaults = Defaults(profile="resilient")
+    spoken = spoken_limits_of(defaults)
+    assert (spoken.timeouts.connect_s, spoken.timeouts.first_token_s, spoken.timeouts.idle_s) == (2, 5, 3)
+    assert (spoken.retry_same, spoken.on_interrupt) == (1, "continue")
+    own = spoken_limits_of(defaults, source(tmp_path, "router: a\nprofile: patient\n").router)
+    assert own.timeouts.first_token_s == 120
+    own = spoken_limits_of(defaults, source(tmp_path, "router: b\ntimeouts: {idle_s: 1}\n").router)
+    assert (own.timeouts.first_token_s, own.timeouts.idle_s) == (5, 1)
 
 
 def test_limits_come_from_profile_file_and_router(tmp_path):
