@@ -211,3 +211,18 @@ def test_the_tables_agree_with_the_engine_on_random_rules_and_requests():
 def test_it_says_which_unset_variable_the_route_depends_on(metadata, expressions, expected):
     index = RouteIndex(routes(*expressions))
     assert index.depends(Facts("router/x", metadata=metadata), frozenset({"language", "intent"})) == expected
+
+
+def test_it_remembers_only_so_many_answers_and_stays_right(monkeypatch):
+    monkeypatch.setattr("policies.route_index.REMEMBERED", 2)
+    index = RouteIndex(routes('tier == "t3"', 'language == "es"'))
+    for _ in range(2):
+        for number in range(5):
+            facts = Facts("router/x", metadata={"tier": f"t{number}"})
+            route, _ = index.first(facts)
+            assert (route and route.id) == ("r0" if number == 3 else None)
+            for _ in range(2):
+                assert index.depends(facts, frozenset({"language"})) == (None if number == 3 else "language")
+    whole = RouteIndex(routes('messages.last().content == "x" || language == "es"'))
+    facts = Facts("router/x", messages=({"role": "user", "content": "y"},))
+    assert whole.depends(facts, frozenset({"language"})) == "language"
