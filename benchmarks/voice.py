@@ -20,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 
@@ -146,8 +145,6 @@ async def measure(
         await asyncio.sleep(seconds - 2.0)
         percent = (cpu_s(pid) - used_s) / (time.monotonic() - begun_s) * 100
         mib = (rss_mib(pid) - before_mib) / count
-        metrics = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-        print(*re.findall(r"^rr_(?:voice_spec|vad)\S* \S+$", metrics, re.MULTILINE), sep="\n", file=sys.stderr)
         rows.append(row_of(await running, count, percent, mib))
         print(json.dumps(rows[-1]), flush=True)
     return rows
@@ -195,7 +192,11 @@ def main() -> None:
         with server(folder) as (port, pid):
             sizes = [int(size) for size in asked.sessions.split(",")]
             rows = asyncio.run(measure(port, pid, sizes, speech, asked.seconds))
-    notes = "pipecat was not measured in this run. With a load average well above 1 the machine was not quiet."
+    notes = (
+        "pipecat was not measured in this run. Server and caller ran with real-time priority where that was allowed; "
+        "with a load average well above 2, neighbours may still have cost caches and shared cores. "
+        "Audio leaves in pieces of 100 ms."
+    )
     report = {"rows": rows, "goals": GOALS, "python": sys.version.split()[0], "notes": notes}
     (HERE / "voice.json").write_text(json.dumps(report, indent=1) + "\n")
     try:
