@@ -214,16 +214,9 @@ class Realtime(Model):
 
 
 class State(Model):
-    """Where state shared between nodes lives: so far each process keeps its own."""
+    """Where the limits of keys are kept: in each process, or in a Redis that several nodes share."""
 
     url: str = Field(default="memory://", pattern=r"^(memory://|rediss?://|unix://).*")
-
-    @field_validator("url")
-    @classmethod
-    def _built(cls, url: str) -> str:
-        if not url.startswith("memory://"):
-            raise PydanticCustomError("unsupported", "is not supported by this version; use memory://")
-        return url
 
 
 class Records(Model):

@@ -26,6 +26,7 @@ from policies import (
     Target,
     TargetHealth,
     Targets,
+    Timeouts,
     UnknownModel,
     UnknownRouter,
     Variant,
@@ -424,3 +425,16 @@ class TestPatience:
         assert self.attempts("groq/llama", "realtime") == 5
         assert self.attempts("router/support", "realtime", router()) == 5
         assert self.attempts("router/support", "realtime", router(limits=Limits(max_attempts=7))) == 7
+
+
+def test_a_voice_session_has_limits_of_its_own():
+    patient, spoken, own = (Limits(timeouts=Timeouts(total_s=seconds)) for seconds in (600.0, 60.0, 6.0))
+    plain = RoutingTable(Targets(("groq",)), [router(variant())], limits=patient, spoken_limits=spoken)
+    silent = RoutingTable(Targets(("groq",)), [router(variant(), limits=own)], limits=patient, spoken_limits=spoken)
+
+    def total_s(made, model, protocol):
+        return made.decide(Facts(model, protocol)).plan.limits.timeouts.total_s
+
+    assert [total_s(plain, "router/support", one) for one in ("chat", "realtime")] == [600.0, 60.0]
+    assert [total_s(plain, "groq/llama", one) for one in ("chat", "realtime")] == [600.0, 60.0]
+    assert [total_s(silent, "router/support", one) for one in ("chat", "realtime")] == [6.0, 6.0]
