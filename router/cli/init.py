@@ -28,7 +28,7 @@ server: {host: 127.0.0.1, port: 8080}
 #   mine:   {kind: openai, base_url: "http://127.0.0.1:9001/v1", api_key: x, allow_private: true}
 
 defaults:
-  profile: interactive          # interactive | patient (long reasoning) | voice
+  profile: interactive          # interactive | resilient | patient (long reasoning) | voice
   attempts: {max: 3, retry_budget: 0.2}
 
 routers: [routers]              # folders or files
