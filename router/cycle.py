@@ -132,6 +132,13 @@ class LeanCycle(RequestResponseCycle):
         self._end()
         return True
 
+    def forward(self, piece: bytes) -> bool:
+        """A piece of a chunked body whose head is sent. False: the client does not keep up, or is gone."""
+        if self.disconnected or self.response_complete:
+            return False
+        self.transport.write(b"%b%x\r\n%b\r\n" % (self._forget_head(), len(piece), piece))
+        return not self.flow.write_paused
+
     async def send(self, message: ASGISendEvent) -> None:
         """Take one message of the answer. Waits while the client does not read. Raises RuntimeError for misuse."""
         if self.flow.write_paused and not self.disconnected:

@@ -5,7 +5,7 @@ without `[DONE]`, or, where continuing is asked for, another attempt that goes o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ class Stream:
         self._continues = self._chats and walk.decision.plan.limits.on_interrupt == "continue"
         self._opened: _Opened | None = None
         self._ready = b""
+        self._pending: tuple[bytes, UpstreamFault | None] | None = None  # what `flow` left for `read`
         self._sent: list[str] = []  # the text the client has, kept only where it may be continued
         self._textual = True
         self._ended = False
@@ -106,6 +107,40 @@ class Stream:
                 self.close()
                 raise
         return ready
+
+    async def flow(self, forward: Callable[[bytes], bool]) -> None:
+        """Let what arrives go straight on to `forward`, without waking this task, until it says False.
+
+        Returns at once, or as soon as there is more to do than forwarding: then `read` on. Optional between reads.
+        """
+        opened = self._opened
+        if opened is None or self._ended or self._ready or opened.passage.finished:
+            return
+        pump = getattr(opened.reply, "pump", None)
+        if pump is None:
+            return
+        passage, events, walk = opened.passage, opened.events, self._walk
+        deadline_s = walk.deadline_s
+
+        def take(data: bytes) -> bool:
+            try:
+                out = _feed(events, passage, data)
+            except UpstreamFault as fault:
+                self._pending = b"", fault
+                return False
+            if passage.finished or passage.done or passage.error is not None:
+                self._pending = out, None
+                return False
+            if walk.now_s > deadline_s:
+                self._pending = b"", _late()
+                return False
+            return not out or forward(out)
+
+        try:
+            await pump(take)
+        except asyncio.CancelledError:
+            self.close()
+            raise
 
     async def chunks(self) -> AsyncIterator[dict[str, Any]]:
         """The chunks, parsed, without `[DONE]`. Raises Refusal for an interruption."""
@@ -195,6 +230,11 @@ class Stream:
 
     async def _advance(self, opened: _Opened) -> bytes:
         """The next bytes that may leave. Raises UpstreamFault when the stream breaks."""
+        if self._pending is not None:
+            (out, fault), self._pending = self._pending, None
+            if fault is not None:
+                raise fault
+            return self._after(opened, out, ended=False)
         passage = opened.passage
         if passage.finished:
             try:
@@ -206,20 +246,21 @@ class Stream:
         else:
             data = await opened.reply.read()
             if self._walk.now_s > self._walk.deadline_s:
-                raise UpstreamFault(Outcome.DEADLINE, "the deadline passed in the middle of the stream")
-        out = _feed(opened.events, passage, data)
+                raise _late()
+        return self._after(opened, _feed(opened.events, passage, data), ended=not data)
+
+    def _after(self, opened: _Opened, out: bytes, *, ended: bool) -> bytes:
+        """What leaves after a piece that made `out`. Raises UpstreamFault when it said that the stream broke."""
+        passage = opened.passage
         if passage.error is not None:
             fault = judged(200, {"error": passage.error})
-            self._ready_before_fault(out)
+            self._ready = out
             raise fault
-        if passage.done or (not data and passage.finished):
+        if passage.done or (ended and passage.finished):
             return out + self._complete(opened)
-        if not data:
+        if ended:
             raise UpstreamFault(Outcome.TRUNCATED, "the stream ended without a finish_reason")
         return out
-
-    def _ready_before_fault(self, out: bytes) -> None:
-        self._ready = out
 
     async def _interrupted(self, opened: _Opened, fault: UpstreamFault) -> bytes:
         """The stream broke after its commit: go on elsewhere if that was asked for, else the one error event."""
@@ -304,6 +345,10 @@ class Stream:
 
 def _let_go(late: _Opened) -> None:
     late.reply.close()
+
+
+def _late() -> UpstreamFault:
+    return UpstreamFault(Outcome.DEADLINE, "the deadline passed in the middle of the stream")
 
 
 def _feed(events: EventReader, passage: Passage, data: bytes) -> bytes:

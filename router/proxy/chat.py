@@ -6,7 +6,7 @@ holds the upstream back: nothing is read on while a write waits.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from router.refusal import Refusal
 from router.router import Caller, Completion, Stream
@@ -88,10 +88,22 @@ class Streamed:
                 stream.record, started_s=exchange.started_s, serving=stream.serving, running_s=stream.running_s
             )
             await exchange.begin(200, [*EVENT_STREAM, *known, *permit_headers(self._permit)])
+        clock, forward = self._site.clock, exchange.forward
         while piece := await stream.read():
-            self._wrote_s = self._site.clock()
+            self._wrote_s = clock()
             await exchange.write(piece)
+            if forward is not None:
+                await stream.flow(self._noted(forward))
         await exchange.write(b"", more=False)
+
+    def _noted(self, forward: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+        clock = self._site.clock
+
+        def noted(piece: bytes) -> bool:
+            self._wrote_s = clock()
+            return forward(piece)
+
+        return noted
 
     async def _keep_alive(self) -> None:
         """Write a comment after each `ping_s` of silence; proxies cut connections that stay silent."""

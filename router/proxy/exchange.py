@@ -171,6 +171,11 @@ class Exchange:
         """Send a piece of the body; waits while a slow client has not read what went before."""
         await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
 
+    @property
+    def forward(self) -> Callable[[bytes], bool] | None:
+        """Sends a piece of the body at once; it says False when no more should come that way for now."""
+        return None if self._cycle is None or not self._cycle.chunked_encoding else self._cycle.forward
+
     async def respond(self, status: int, body: bytes, headers: list[Header] | None = None) -> None:
         """Send a whole answer (JSON unless a content type is given). HEAD gets the headers alone."""
         extra = headers or []

@@ -50,6 +50,7 @@ class Exchange:
         self._fault: UpstreamFault | None = None
         self._inflater: Inflater | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[bytes], bool] | None = None  # while `pump` runs and wants more
 
     async def open(self, request: bytes, *, head_s: float, idle_s: float) -> None:
         """Send, and return when status and headers are there.
@@ -100,6 +101,24 @@ class Exchange:
             else:
                 await self._wait(self.idle_s)
 
+    async def pump(self, take: Callable[[bytes], bool]) -> None:
+        """Hand what arrives to `take` where it arrives, until it says False, or until only `read` knows what to do.
+
+        `take` is called from the connection and must not block. Raises nothing of its own; may be cancelled.
+        """
+        if self._inflater is not None:
+            return
+        while not (self._chunks and not take(self._drain())):
+            if self._fault is not None or self._complete or self._connection is None:
+                return
+            self._take = take
+            try:
+                await self._wait(self.idle_s)
+            finally:
+                stopped, self._take = self._take is None, None
+            if stopped:
+                return
+
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See `Reply.body`."""
         declared = self.headers.get("content-length", "")
@@ -145,7 +164,14 @@ class Exchange:
         elif self._buffered > HIGH_WATER_BYTES and not self._paused and self._connection is not None:
             self._paused = True
             self._connection.pause()
-        if self._chunks or self._complete or had_head is not self._head_done:
+        if self._take is not None and self._chunks:
+            if not self._take(self._drain()):
+                self._take = None
+            elif not self._complete and self._connection is not None:
+                self._connection.watch(self.idle_s)
+                return
+            self._wake()
+        elif self._chunks or self._complete or had_head is not self._head_done:
             self._wake()
 
     def lost(self, error: Exception | None) -> None:
