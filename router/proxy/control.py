@@ -11,6 +11,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from router.refusal import Refusal
 
@@ -20,7 +21,7 @@ from .faults import internal_body, refused
 from .front import AsgiApp
 from .ops import limit_text, version
 from .routers import MOST_PAGE, USUAL_PAGE, MemoryShelf, Routers, Shelf, bare
-from .schema import hot_paths, hot_schemas
+from .schema import REFUSED, hot_paths, hot_schemas
 from .sessions import Effective, Sessions, TokenDesk
 from .site import Site
 
@@ -129,6 +130,9 @@ def _add_pages(app: FastAPI) -> None:
         schemas = {**schema.get("components", {}).get("schemas", {}), **hot_schemas()}
         security = {"key": {"type": "http", "scheme": "bearer"}}
         components = {"schemas": schemas, "securitySchemes": security}
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                operation["responses"].setdefault("default", REFUSED)
         return {
             **schema,
             "paths": {**hot_paths(), **schema["paths"]},
@@ -204,12 +208,19 @@ async def _on_http(request: Request, fault: Exception) -> Response:
         message = f"Unknown path {request.url.path[:200]!r}; /openapi.json lists what is served."
         return both(refused(404, message, code="unknown_url"))
     if fault.status_code == 405:
-        headers = dict(fault.headers or {})
-        message = (
-            f"{request.method} is not served at {request.url.path[:200]!r}; use {headers.get('Allow', 'another')}."
-        )
-        return both(refused(405, message, code="method_not_allowed", headers=headers))
+        allowed = ", ".join(sorted(methods_at(request))) or "another"
+        message = f"{request.method} is not served at {request.url.path[:200]!r}; use {allowed}."
+        return both(refused(405, message, code="method_not_allowed", headers={"Allow": allowed}))
     return both(refused(fault.status_code, str(fault.detail)))
+
+
+def methods_at(request: Request) -> set[str]:
+    """Every method that some route serves at the request's path."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
 
 
 async def _on_defect(request: Request, _fault: Exception) -> Response:

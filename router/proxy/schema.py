@@ -30,6 +30,8 @@ ROUTING: Json = {
     },
 }
 
+REFUSED: Json = {"description": "Refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
+
 
 def hot_schemas() -> Json:
     """Components the hot paths refer to."""
@@ -86,6 +88,9 @@ def hot_paths() -> Json:
         ("metrics", "Prometheus exposition"),
     ):
         paths[f"/{name}"] = {"get": {**_operation(summary, "operations"), "security": []}}
+    paths["/metrics"]["get"]["responses"]["200"]["content"] = {
+        kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
+    }
     return paths
 
 
@@ -93,11 +98,10 @@ def _operation(summary: str, tag: str, body: Json | None = None, *, stream: bool
     answer: Json = {JSON_TYPE: {"schema": {"type": "object"}}}
     if stream:
         answer["text/event-stream"] = {"schema": {"type": "string"}}
-    wrong = {"description": "Refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
     operation: Json = {
         "summary": summary,
         "tags": [tag],
-        "responses": {"200": {"description": "OK", "content": answer}, "default": wrong},
+        "responses": {"200": {"description": "OK", "content": answer}, "default": REFUSED},
     }
     if body is not None:
         operation["requestBody"] = {"required": True, **body}

@@ -27,7 +27,7 @@ KEY = "sk-canary-caller-7f3a"
 OTHER_KEY = "sk-canary-other-7f3b"
 PROVIDER_KEY = "sk-canary-provider-91bc"
 PROMPT = "canary-prompt-5d1e"
-TIMEOUTS = {"connect_s": 0.4, "first_token_s": 0.5, "idle_s": 0.3, "total_s": 6.0, "answer_s": 0.5}
+TIMEOUTS = {"connect_s": 0.5, "first_token_s": 0.8, "idle_s": 0.6, "total_s": 8.0, "answer_s": 0.8}
 NO_PROXY = {"trust_env": False}
 
 CONFIG = """
@@ -129,7 +129,7 @@ class Street:
             "limited": ToxicProxy(port, downstream=Toxic(limit_bytes=4000)),
             "resetting": ToxicProxy(port, downstream=Toxic(reset_peer_s=0.01)),
             "halfopen": ToxicProxy(port),
-            "band": ToxicProxy(port, downstream=Toxic(bandwidth_bytes_per_s=20_000)),
+            "band": ToxicProxy(port, downstream=Toxic(bandwidth_bytes_per_s=40_000, slice_bytes=2000)),
             "closing": ToxicProxy(port, downstream=Toxic(slow_close_s=0.05)),
         }
         for proxy in toxics.values():
