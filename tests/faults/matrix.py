@@ -52,7 +52,8 @@ BEFORE = (
           only="stream"),
     falls(13, "headers at once, the body never", "east/slow-first-60", "idle_timeout", "header_timeout",
           "first_token_timeout", limit_ms=1100, only="json"),
-    falls(14, "one byte of the head every 50 ms", "slow/slow-0", "first_token_timeout", "header_timeout", limit_ms=1100),
+    falls(14, "one byte of the head every 50 ms", "slow/slow-0", "first_token_timeout", "header_timeout",
+          limit_ms=1100),
     *(
         falls(15, f"HTTP {status}", f"east/{status}", "http_5xx", "overloaded", limit_ms=150)
         for status in (500, 502, 503, 504, 529)

@@ -9,8 +9,9 @@ from .matrix import EVERY, NOT_RUN, TABLE
 HEAD = """# The failure contract
 
 Made from the fault matrix by `python -m tests.faults.page > docs/failure-contract.md`. What breaks, what a client sees,
-the slowest figure that a run measured (the whole request, of which the sixty words alone take 70 ms; two shared cores, timers shortened by configuration: connect 0.5 s, first token
-0.8 s, idle 0.6 s), and the test that proves it. `make test` runs every row that has a test.
+the slowest figure that a run measured, and the test that proves it. The figure is the time of the whole request, of
+which the sixty words alone take 70 ms, on two shared cores; timers were shortened by configuration: connect 0.5 s,
+first token 0.8 s, idle 0.6 s. `make test` runs every row that has a test.
 
 Every row keeps the twelve invariants: the attempts told are the calls the provider saw (I1); the client's words are
 those of the one serving attempt, in order, once (I2, I3); no more attempts than allowed (I4); a request ends in exactly
