@@ -24,8 +24,11 @@ def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candida
     """The candidates with reasons for those who are left out, and warnings. `names` are those of the lineup."""
     warnings: tuple[str, ...] = ()
     needs, now_s = facts.needs, facts.now_s
-    if needs != NO_NEEDS and any(lacking(candidate.target, needs) for candidate in lineup):
-        lineup, warnings = _able(lineup, needs)
+    if needs != NO_NEEDS:
+        for candidate in lineup:
+            if lacking(candidate.target, needs):
+                lineup, warnings = _able(lineup, needs)
+                break
     resting: dict[str, str] = {}
     probes: set[str] = set()
     rising: set[str] = set()

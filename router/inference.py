@@ -102,7 +102,9 @@ class Inferences:
         asked = self._by_router.get(policy.name) if policy is not None else None
         if asked is None:
             return facts, {}
-        wanted = frozenset(name for name in asked[0] if facts.metadata.get(name) in (None, ""))
+        wanted, given = asked[0], facts.metadata
+        if given:
+            wanted = frozenset(name for name in wanted if given.get(name) in (None, ""))
         shown: dict[str, Mapping[str, Any]] = {}
         known = facts
         if not wanted.isdisjoint(facts.metadata):  # sent empty: as good as not sent

@@ -60,15 +60,19 @@ class Asked:
 
     def duration(self) -> Spread:
         """Their durations."""
-        if self._duration is None or not self._series.roomy:
-            self._duration = self._series.child("rr_request_duration_seconds", self.route)
-        return self._duration
+        found = self._duration
+        if found is None:
+            found = self._series.child("rr_request_duration_seconds", self.route)
+            self._duration = found if self._series.roomy else None
+        return found
 
     def assigned(self) -> Cell:
         """Exposures."""
-        if self.assignments is None or not self._series.roomy:
-            self.assignments = self._series.child("rr_experiment_assignments_total", self.route, self.where[2])
-        return self.assignments
+        found = self.assignments
+        if found is None:
+            found = self._series.child("rr_experiment_assignments_total", self.route, self.where[2])
+            self.assignments = found if self._series.roomy else None
+        return found
 
 
 class Called:
@@ -95,19 +99,20 @@ class Called:
 
     def first(self) -> Spread:
         """Times to the first token."""
-        if self._first is None or not self._series.roomy:
-            self._first = self._series.child("rr_time_to_first_token_seconds", self.target)
-        return self._first
+        found = self._first
+        if found is None:
+            found = self._series.child("rr_time_to_first_token_seconds", self.target)
+            self._first = found if self._series.roomy else None
+        return found
 
     def tokens(self) -> tuple[Cell, Cell]:
         """Tokens in and out."""
-        if self._tokens is None or not self._series.roomy:
+        found = self._tokens
+        if found is None:
             child = self._series.child
-            self._tokens = (
-                child("rr_tokens_total", "input", self.target),
-                child("rr_tokens_total", "output", self.target),
-            )
-        return self._tokens
+            found = child("rr_tokens_total", "input", self.target), child("rr_tokens_total", "output", self.target)
+            self._tokens = found if self._series.roomy else None
+        return found
 
 
 class Kept(dict[K, V]):

@@ -179,14 +179,15 @@ class Exchange:
     async def respond(self, status: int, body: bytes, headers: list[Header] | None = None) -> None:
         """Send a whole answer (JSON unless a content type is given). HEAD gets the headers alone."""
         extra = headers or []
-        if self._cycle is not None and not any(name == b"connection" for name, _ in extra):
+        names = [name for name, _ in extra]
+        if self._cycle is not None and b"connection" not in names:
             whole = extra + self.shared_headers()
-            if not any(name == b"content-type" for name, _ in extra):
+            if b"content-type" not in names:
                 whole.append(JSON)
             if self._cycle.answer(status, whole, body):
                 self.committed = True
                 return
-        kind = [] if any(name == b"content-type" for name, _ in extra) else [JSON]
+        kind = [] if b"content-type" in names else [JSON]
         await self.begin(status, [*kind, (b"content-length", str(len(body)).encode()), *extra])
         await self.write(b"" if self.method == "HEAD" else body, more=False)
 
