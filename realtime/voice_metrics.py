@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from router.metrics import Metrics
 
 
+SPECULATIONS = ("begun", "adopted", "dropped")
+
+
 class VoiceMetrics:
     """A `TurnObserver` over the metrics of the house."""
 
     def __init__(self, metrics: Metrics) -> None:
+        """Counters with a closed set of labels begin at 0, so that a rate has something to rise from."""
         self._metrics = metrics
+        for outcome in SPECULATIONS:
+            metrics.series.child("rr_voice_speculations_total", outcome)
 
     def on_stage(self, stage: str, seconds: float) -> None:
         """One stage of a turn."""

@@ -43,6 +43,12 @@ def command(path, *words):
         return sock.recv(4096)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine is not a Redis that hangs; the test about hanging takes the patience back."""
+    monkeypatch.setattr(shared, "PATIENCE_S", 2.0)
+
+
 @contextlib.asynccontextmanager
 async def nodes(redis, count=2):
     path, _ = redis
@@ -109,6 +115,7 @@ async def test_requests_at_once_and_budgets_are_shared(redis):
 
 async def test_a_hanging_redis_costs_one_short_wait_and_then_nothing(redis, monkeypatch):
     monkeypatch.setattr(shared, "REST_S", 0.3)
+    monkeypatch.setattr(shared, "PATIENCE_S", 0.05)
     allowance = Allowance(rpm=5)
     async with nodes(redis) as (one, _):
         await one.admit("t", allowance, tokens=1)
@@ -126,8 +133,8 @@ async def test_a_hanging_redis_costs_one_short_wait_and_then_nothing(redis, monk
             assert one.degraded
         finally:
             redis[1].send_signal(signal.SIGCONT)
-        assert first_s < 0.15
-        assert others_s < 0.02
+        assert first_s < 0.3
+        assert others_s < 0.05
         await asyncio.sleep(0.35)
         await one.admit("t", allowance, tokens=1)
         assert not one.degraded
