@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from router.metrics import Metrics
 
-
 SPECULATIONS = ("begun", "adopted", "dropped")
 
 
