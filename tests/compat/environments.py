@@ -40,7 +40,7 @@ class Python:
     def command(self, driver: Path) -> tuple[list[str], dict[str, str]]:
         """How to run a driver in here, and the variables that takes."""
         folder = made(self.name, self.packages, self._install)
-        path = os.pathsep.join((str(folder), str(HERE / "shared")))
+        path = os.pathsep.join((str(folder), str(HERE / "common")))
         return [sys.executable, str(driver)], {"PYTHONPATH": path}
 
     def _install(self, folder: Path) -> list[str]:
@@ -62,7 +62,7 @@ class Node:
             pytest.skip("node and npm are not installed")
         folder = made(self.name, self.packages, self._install)
         copy = link(folder, driver)
-        return [node, "--import", str(copy.parent.parent / "shared" / "guard.mjs"), str(copy)], {}
+        return [node, "--import", str(copy.parent.parent / "common" / "guard.mjs"), str(copy)], {}
 
     def _install(self, folder: Path) -> list[str]:
         (folder / "package.json").write_text('{"name": "compat", "private": true, "type": "module"}')
@@ -74,7 +74,7 @@ def link(folder: Path, driver: Path) -> Path:
     """A copy of the driver's folder inside the environment: node looks for packages from where a file stands."""
     copy = folder / "drivers" / driver.parent.name
     shutil.copytree(driver.parent, copy, dirs_exist_ok=True)
-    shutil.copytree(HERE / "shared", folder / "drivers" / "shared", dirs_exist_ok=True)
+    shutil.copytree(HERE / "common", folder / "drivers" / "common", dirs_exist_ok=True)
     return copy / driver.name
 
 

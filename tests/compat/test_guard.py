@@ -14,7 +14,7 @@ pytestmark = pytest.mark.compat
 def test_python_drivers_stay_on_this_machine(host, refused):
     announced = f"import sys; sys.audit('socket.connect', None, ({host!r}, 80))"  # what a connect says before it is one
     done = subprocess.run(
-        [sys.executable, "-c", announced], env={"PYTHONPATH": str(HERE / "shared")}, capture_output=True, text=True
+        [sys.executable, "-c", announced], env={"PYTHONPATH": str(HERE / "common")}, capture_output=True, text=True
     )
     assert ("dials out" in done.stderr) is refused
     assert bool(done.returncode) is refused

@@ -3,7 +3,7 @@ import { RealtimeAgent, RealtimeSession, tool } from '@openai/agents-realtime';
 import { setTracingDisabled } from '@openai/agents-core';
 import { z } from 'zod';
 import { realtimeServerEventSchema } from '../../node_modules/@openai/agents-realtime/dist/openaiRealtimeEvents.mjs';
-import { GIVEN, Mailbox, pause, spoken, tell } from '../shared/report.mjs';
+import { GIVEN, Mailbox, pause, spoken, tell } from '../common/report.mjs';
 
 setTracingDisabled(true);
 const get_weather = tool({

@@ -1,6 +1,6 @@
 // A client as Inworld's migration guide writes it for node: ws, a Basic key, `key` and `protocol` in the URL.
 import WebSocket from 'ws';
-import { GIVEN, Mailbox, bytes, joined, named, pause, spoken, tell } from '../shared/report.mjs';
+import { GIVEN, Mailbox, bytes, joined, named, pause, spoken, tell } from '../common/report.mjs';
 
 const url = `${GIVEN.ws}/api/v1/realtime/session?key=voice-${Date.now()}&protocol=realtime`;
 const basic = Buffer.from(`compat:${GIVEN.key}`).toString('base64');

@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { GIVEN, tell } from '../shared/report.mjs';
+import { GIVEN, tell } from '../common/report.mjs';
 
 const base = { baseURL: `${GIVEN.http}/v1`, apiKey: GIVEN.key, maxRetries: 0 };
 const client = new OpenAI(base);

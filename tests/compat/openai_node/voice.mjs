@@ -3,7 +3,7 @@ import OpenAI from 'openai';
 import { OpenAIRealtimeWebSocket } from 'openai/realtime/websocket';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import WebSocket from 'ws';
-import { GIVEN, Mailbox, bytes, joined, named, pause, spoken, tell } from '../shared/report.mjs';
+import { GIVEN, Mailbox, bytes, joined, named, pause, spoken, tell } from '../common/report.mjs';
 
 globalThis.WebSocket ??= WebSocket; // node 20 has none of its own
 const client = new OpenAI({ baseURL: `${GIVEN.http}/v1`, apiKey: GIVEN.key });
