@@ -118,7 +118,13 @@ def settle(permit: Permit, record: Record | None) -> None:
     elif record is None or not any(attempt.committed for attempt in record.attempts):
         permit.settle(tokens=0, cost_usd=0.0)
     else:
-        permit.settle(tokens=None, cost_usd=None)
+        permit.settle(tokens=None, cost_usd=_cut_short_usd(record))
+
+
+def _cut_short_usd(record: Record) -> float | None:
+    """What an answer without a usage cost, by estimate: hanging up before the end must not make answers free."""
+    prices = record.attempts[-1].target.prices
+    return None if prices is None else (prices.input_usd + prices.output_usd) * TYPICAL_ANSWER_TOKENS
 
 
 def spent(refusal: Refusal) -> Refusal:

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies import Attempt, Facts, Outcome, Prices, RoutingTable, Target, Targets
 from router import Refusal
 from router.proxy import Allowance, LocalLimiter
 from router.proxy.limits import Rate, quota_headers
+from router.proxy.site import settle
+from router.record import Record
 
 
 class Clock:
@@ -131,3 +134,20 @@ def test_resets_are_written_as_openai_writes_them():
     assert quota_headers(rate.quota(0.5), None)["x-ratelimit-reset-requests"] == "500ms"
     rate.charge(2, 0.5)
     assert quota_headers(rate.quota(0.5), None)["x-ratelimit-reset-requests"] == "2.5s"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "committed", "spent_usd"),
+    [
+        (Outcome.CANCELLED_BY_CLIENT, True, 256 * 3e-3),
+        (Outcome.TRUNCATED, True, 256 * 3e-3),
+        (Outcome.HTTP_5XX, False, 0),
+    ],
+)
+async def test_an_answer_that_was_cut_short_is_not_free(outcome, committed, spent_usd):
+    target = Target("p", "m", prices=Prices(1e-3, 2e-3))
+    decision = RoutingTable(Targets(("p",))).decide(Facts("p/m"))
+    record = Record("id", decision, 0.0, attempts=[Attempt(target, outcome, 0.0, 1.0, committed=committed)])
+    permit = await LocalLimiter(Clock()).admit("a", Allowance(budget_usd=9.0), tokens=10)
+    settle(permit, record)
+    assert permit.usage.spent_usd == pytest.approx(spent_usd)
