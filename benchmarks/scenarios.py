@@ -90,7 +90,7 @@ SCENARIOS = (
     Scenario("S08", "cut after 40 of 60 words", "cut-40", _always),
     Scenario("S09", "silence after 20 words", "stall-20", lambda c: c.later, limit_s=45),
     Scenario("S10", "one event is no JSON", "malformed-20", lambda c: c.later),
-    Scenario("S11", "complete, but no [DONE]", "no-done-open", _always, lambda c: c.told.usage, limit_s=8),
+    Scenario("S11", "complete, but no [DONE]", "no-done-close", _always, lambda c: c.told.usage, limit_s=8),
     Scenario("S12", "context length", "context", lambda c: len(c.primary) == 1),
     Scenario("S13", "content filter", "content-filter", lambda c: len(c.primary) == 1),
     Scenario("S14", "cut after 40, fallback takes no prefill", "cut-40", _always, fallback="prefill-reject"),
