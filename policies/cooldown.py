@@ -5,7 +5,9 @@ States of one breaker, derived from three fields:
     closed     -- enough failures --> resting
     resting    -- time passes -----> half open (one probe call at a time)
     half open  -- probe answers ---> closed, in slow start
-    half open  -- probe fails -----> resting, longer
+    half open  -- probe fails -----> resting, as long as before
+
+A target that comes back and fails again rests longer each time; one that is simply still down is asked once a rest.
 
 Rate limits, spent quotas and refused keys rest a target on their own and never open the breaker. That the last target
 of a plan is tried all the same is the plan's business, not the breaker's.
@@ -21,14 +23,14 @@ SLOW_START_FLOOR = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CooldownRule:
-    """When a target rests and for how long. A rest is `base_s` x n, n counting the rests in a row, up to `max_s`."""
+    """When a target rests and for how long: `base_s` x n up to `max_s`, n counting how often it came back and failed."""
 
     consecutive_failures: int = 5
     failure_share: float = 0.5  # of at least `min_calls` calls within `window_s`
     min_calls: int = 20
     window_s: float = 30.0
     base_s: float = 30.0
-    max_s: float = 30.0
+    max_s: float = 300.0
     jitter: float = 0.2  # a rest is shortened by up to this fraction, so that routers do not probe in step
     slow_start_s: float = 30.0
 
@@ -113,7 +115,8 @@ class Breaker:
             self._rest(now_s, jitter)
 
     def _rest(self, now_s: float, jitter: float) -> None:
-        self._rests += 1
+        if not self.half_open:
+            self._rests += 1
         length_s = min(self.rule.max_s, self.rule.base_s * self._rests) * (1.0 - self.rule.jitter * jitter)
         self.rests_until_s = now_s + length_s
         self.half_open, self.probing, self._back_s = True, False, None

@@ -140,7 +140,7 @@ class Cooldown(Model):
 
     consecutive_failures: int = Field(default=5, ge=1, le=1000)
     base_s: Seconds = 30
-    max_s: Seconds = 30
+    max_s: Seconds = 300
 
 
 class Defaults(Model):

@@ -15,7 +15,7 @@ def failed(breaker, times, at=0.0, outcome=Outcome.HTTP_5XX, jitter=0.0):
 
 
 def rested():
-    breaker = Breaker(CooldownRule(max_s=300.0))
+    breaker = Breaker()
     failed(breaker, 5)
     return breaker
 
@@ -88,12 +88,22 @@ def test_after_the_rest_one_probe_is_out_at_a_time():
     assert breaker.probing
 
 
-def test_a_probe_that_fails_rests_the_target_longer_up_to_the_cap():
+def test_a_target_that_is_still_down_is_asked_once_a_rest():
+    breaker, at = rested(), 30.0
+    for _ in range(12):
+        failed(breaker, 1, at=at)
+        assert breaker.rests_until_s - at == 30.0
+        at = breaker.rests_until_s
+
+
+def test_a_target_that_comes_back_and_fails_again_rests_longer_up_to_the_cap():
     breaker, at = rested(), 30.0
     lengths = []
     for _ in range(12):
-        failed(breaker, 1, at=at)
-        lengths.append(breaker.rests_until_s - at)
+        breaker.begin(at)
+        breaker.record(Outcome.SUCCESS, at)
+        failed(breaker, 5, at=at + 1)
+        lengths.append(breaker.rests_until_s - at - 1)
         at = breaker.rests_until_s
     assert lengths[:3] == [60.0, 90.0, 120.0]
     assert lengths[-1] == 300.0
