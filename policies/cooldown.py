@@ -23,7 +23,7 @@ SLOW_START_FLOOR = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CooldownRule:
-    """When a target rests and for how long: `base_s` x n up to `max_s`, n counting how often it came back and failed."""
+    """When a target rests and for how long: `base_s` x n up to `max_s`; n counts how often it came back and failed."""
 
     consecutive_failures: int = 5
     failure_share: float = 0.5  # of at least `min_calls` calls within `window_s`
