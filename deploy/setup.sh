@@ -22,6 +22,7 @@ if [ "$purpose" = test ]; then
     need prometheus prometheus
     need nginx nginx
     need chromium chromium
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 if [ -n "$missing" ]; then

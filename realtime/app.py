@@ -2,30 +2,27 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Mapping
 from typing import Any, cast
 
 from policies import RoutingTable
 from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
-from router.config.findings import Finding
 from router.config.saved import with_routers
 from router.logs import RequestLog
 from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
 from router.proxy.exchange import Receive, Scope, Send
-from router.proxy.limits import LocalLimiter
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
-from router.proxy.shared_limits import SharedLimiter
-from router.records import Recent, open_records
+from router.records import Recent
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
 from router.tracing import open_tracing
 
 from .addresses import INWORLD_PATHS, OPENAI_PATHS, ask_for_upgrade
+from .stores import ledger_of, shared_limiter
 from .upkeep import Upkeep
 from .voice import LocalProvider, VoiceDoor
 from .voice_metrics import VoiceMetrics
@@ -39,7 +36,7 @@ class House:
         self.config = config
         self.metrics = Metrics(process=True)
         self.recent = Recent()
-        self.records = open_records(config.records.url, on_drop=self._dropped)
+        self.records = ledger_of(config.records.url, self._dropped)
         observers: list[Observer] = [self.metrics, self.recent, RequestLog()]
         if self.records is not None:
             observers.append(self.records)
@@ -99,6 +96,8 @@ class House:
         names |= {*self.config.aliases.values(), self.config.realtime.model}
         await self.upkeep.warm({model.partition("/")[0] for model in names})
         await self.upkeep.start()
+        if self.records is not None:
+            self.records.start()
         server = self.config.server
         if server.metrics_port is not None:
             self._scraped = await serve_metrics(server.host, server.metrics_port, self.metrics.render)
@@ -211,18 +210,9 @@ class House:
             shown["reload_error"] = status.error
         if self.shared is not None and self.shared.degraded:
             shown |= {"degraded": True, "limits": "kept by this node alone: the shared store does not answer"}
+        if self.records is not None and self.records.fault is not None:
+            shown |= {"degraded": True, "records": "not written at the moment: the log says why"}
         return shown
-
-
-def shared_limiter(url: str) -> SharedLimiter | None:
-    """Limits that nodes share, where `state.url` says so. Raises ConfigError when the redis package is missing."""
-    if url.startswith("memory:"):
-        return None
-    try:
-        return SharedLimiter(url, LocalLimiter(time.monotonic))
-    except ImportError as error:
-        remedy = "install it: pip install 'realtime-router[redis]'"
-        raise ConfigError([Finding("server file", f"needs the redis package; {remedy}", path="state.url")]) from error
 
 
 def settle_memory() -> None:

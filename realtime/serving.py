@@ -14,6 +14,7 @@ from uvicorn._types import ASGI3Application
 from router.config import Config, ConfigError, load
 from router.config.providers import ollama_answers
 from router.logs import FORMATS, LEVELS, Logging, set_up
+from router.records import passwords_of
 from router.server import Binding, Hooks, Settings, serve
 
 from .app import House, build
@@ -164,4 +165,5 @@ def secrets_of(config: Config) -> list[str]:
     """Every key of the configuration, so that no log line shows one."""
     keys = [key.secret for key in config.auth.keys] + [config.auth.jwt.secret]
     keys += [provider.api_key for provider in config.providers.values() if provider.api_key is not None]
-    return [key.get_secret_value() for key in keys]
+    addresses = (config.records.url or "", config.state.url)
+    return [key.get_secret_value() for key in keys] + [word for url in addresses for word in passwords_of(url)]

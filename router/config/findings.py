@@ -5,12 +5,14 @@
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
 MAX_SHOWN_CHARACTERS = 160
+_PASSWORD = re.compile(r"""(?<=://)([^/\s:@'"]*:)[^\s'"]*(?=@) | (\bpass\w*=)[^&\s'"]+""", re.VERBOSE)  # of an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Finding:
             return head + tail
         number = str(self.line)
         margin = " " * len(number)
-        source = lines[self.line - 1][:MAX_SHOWN_CHARACTERS]
+        source = without_password(lines[self.line - 1])[:MAX_SHOWN_CHARACTERS]
         caret = " " * (min(self.column, MAX_SHOWN_CHARACTERS) - 1) + "^"
         return f"{head}\n{margin} |\n{number} | {source}\n{margin} | {caret}{tail}"
 
@@ -58,6 +60,11 @@ class ConfigError(Exception):
         count = len(self.findings)
         shown = [finding.render(self.texts.get(finding.file)) for finding in self.findings]
         return "\n\n".join([*shown, f"{count} error{'s' if count != 1 else ''}; nothing was changed"])
+
+
+def without_password(text: str) -> str:
+    """`text` with the passwords of the addresses in it left out."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

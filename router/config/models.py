@@ -220,18 +220,13 @@ class State(Model):
 
 
 class Records(Model):
-    """Where exposures, attempts and outcomes are written. null: nowhere."""
+    """Where exposures, requests, attempts and outcomes are written: SQLite or PostgreSQL. null: nowhere."""
 
     url: str | None = Field(
-        default="sqlite:///realtime-router.db", pattern=r"^(sqlite:///|postgres(ql)?://|memory://).*"
+        default="sqlite:///realtime-router.db",
+        pattern=r"^(sqlite:///|postgres(ql)?://|memory://).*",
+        description="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE (needs the extra postgres)",
     )
-
-    @field_validator("url")
-    @classmethod
-    def _built(cls, url: str | None) -> str | None:
-        if url is not None and url.startswith("postgres"):
-            raise PydanticCustomError("unsupported", "is not supported by this version; use sqlite:///FILE or null")
-        return url
 
 
 class Price(Model):

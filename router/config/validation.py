@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .document import Node, Path, at, place, plain, resolve, spell
-from .findings import ConfigError, Finding, did_you_mean
+from .findings import ConfigError, Finding, did_you_mean, without_password
 
 M = TypeVar("M", bound=BaseModel)
 _RETYPED = ("int_type", "float_type", "bool_type", "none_required", "int_parsing", "float_parsing", "bool_parsing")
@@ -83,7 +83,9 @@ def _message(complaint: Any, node: Node | None) -> str:
     kind, context = complaint["type"], complaint.get("ctx", {})
     value = node.value if node is not None else None
     scalar = not isinstance(value, dict | list)
-    got = f", is {value!r}" if scalar and node is not None and not _secret(complaint["loc"]) else ""
+    got = (
+        f", is {without_password(repr(value))}" if scalar and node is not None and not _secret(complaint["loc"]) else ""
+    )
     bounds = {"greater_than_equal": ("at least", "ge"), "greater_than": ("above", "gt"),
               "less_than_equal": ("at most", "le"), "less_than": ("below", "lt")}  # fmt: skip
     if kind in bounds:

@@ -1,7 +1,9 @@
 """What is remembered of requests: a ring of recent ones in memory, and rows on disk for analysis. Never a prompt."""
 
+from .addresses import open_records, passwords_of
+from .ledger import Ledger
 from .recent import Recent, shown
 from .rows import hashed_unit
-from .sqlite import SqliteRecords, open_records
+from .sqlite import SqliteStore
 
-__all__ = ["Recent", "SqliteRecords", "hashed_unit", "open_records", "shown"]
+__all__ = ["Ledger", "Recent", "SqliteStore", "hashed_unit", "open_records", "passwords_of", "shown"]

@@ -39,6 +39,7 @@ INSERTS: Mapping[str, str] = {
     "attempts": "INSERT OR IGNORE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     "outcomes": "INSERT OR IGNORE INTO outcomes VALUES (?,?,?,?,?,?)",
 }
+WIDTHS: Mapping[str, int] = {table: insert.count("?") for table, insert in INSERTS.items()}  # columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,9 +177,3 @@ def test_saved_routers_stand_in_the_place_of_the_files(tmp_path):
     changed = with_routers(config, {"support": saved, "other": None})
     assert [source.router.salt for source in changed.routers] == ["new"]
     assert len(config.routers) == 2
-
-
-def test_what_is_not_built_yet_is_refused_and_not_ignored(tmp_path):
-    with pytest.raises(ConfigError) as refused:
-        load(write(tmp_path, "records: {url: 'postgresql://u:p@h/d'}\n"), {})
-    assert "not supported by this version" in str(refused.value)
