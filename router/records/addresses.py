@@ -33,11 +33,12 @@ def store_at(url: str) -> Store:
 
 
 def passwords_of(url: str) -> tuple[str, ...]:
-    """Passwords of four characters or more in an address, as written and as meant: they must not be shown."""
+    """Passwords of four characters or more in an address, as written and as meant, long ones first. Never show them."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return ()
     found = [parts.password or ""]
     found += [value for name, _, value in (pair.partition("=") for pair in parts.query.split("&")) if "pass" in name]
-    return tuple(sorted({text for one in found for text in (one, unquote(one)) if len(text) >= 4}, key=len)[::-1])
+    words = {text for one in found for text in (one, unquote(one)) if len(text) >= 4}
+    return tuple(sorted(words, key=lambda word: (-len(word), word)))
