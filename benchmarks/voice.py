@@ -1,8 +1,9 @@
-"""The voice floor's own time: `python -m benchmarks.voice [--sessions 1,25,50,100] [--seconds 20]`.
+"""The voice floor's own time: `python -m benchmarks.voice [--sessions 1,25,50,100] [--seconds 20]`, pipecat beside it.
 
 Fakes at 0 ms hear, answer and speak (providers `scripted`), so what is left is ours: detecting, committing, routing,
 pacing, writing. The server is pinned to the first core, the caller to the second. Writes benchmarks/voice.json and
-voice.png. The load of the machine is written beside the figures: read them together.
+voice.png. The load of the machine is written beside the figures: read them together. `--setup` installs the peer
+(voice_pipecat.py); without it the report says that it was not measured. `--peer-sessions ""` leaves it out.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import numpy as np
 
 from realtime.audio.resample import resample
 
+from . import voice_pipecat
 from .voice_caller import RATE, Seen, calls
 
 HERE = Path(__file__).parent
@@ -150,8 +152,18 @@ async def measure(
     return rows
 
 
-def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Own time and processor share over the number of sessions."""
+def jittery(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
+    """A note for every row in which the caller itself was late."""
+    return [
+        f"{name} with {row['sessions']} sessions: the caller sent late (jitter p99 {row['send_jitter_ms']['p99']} ms): "
+        "the machine was not quiet, or the server took no more; read that row with care."
+        for row in rows
+        if row["send_jitter_ms"].get("p99", 0.0) >= 2.0
+    ]
+
+
+def plot(rows: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]], path: Path) -> None:
+    """Own time and processor share over the number of sessions; the peer's medians dashed."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -168,9 +180,16 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
             left.plot(
                 sizes, [row[name].get(mark, float("nan")) for row in rows], style, marker="o", label=f"{label}, {mark}"
             )
-    left.set(xlabel="sessions on one core", ylabel="ms", title="Own time, fakes at 0 ms")
+        if peer:
+            medians = [row[name].get("p50", float("nan")) for row in peer]
+            left.plot([row["sessions"] for row in peer], medians, "--", marker="x", label=f"pipecat: {label}, p50")
+    left.set(xlabel="sessions on one core", ylabel="ms", title="Own time, fakes at 0 ms", yscale="log")
     left.legend(fontsize=7)
-    right.plot(sizes, [row["server_cpu_percent"] for row in rows], marker="o")
+    right.plot(sizes, [row["server_cpu_percent"] for row in rows], marker="o", label="ours")
+    if peer:
+        shares = [row["server_cpu_percent"] for row in peer]
+        right.plot([row["sessions"] for row in peer], shares, "--", marker="x", label="pipecat")
+        right.legend()
     right.axhline(50, linestyle="--", color="grey")
     right.set(xlabel="sessions on one core", ylabel="% of a core", title="Server's processor time", ylim=(0, 105))
     figure.tight_layout()
@@ -181,26 +200,51 @@ def main() -> None:
     """Measure and write."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sessions", default="1,25,50,100")
+    options.add_argument("--peer-sessions", default="1,25,50")
     options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--setup", action="store_true", help="install the peer and end")
     asked = options.parse_args()
+    if asked.setup:
+        voice_pipecat.setup()
+        return
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {1})
     ahead_of_others(0)
+    load_average = os.getloadavg()[0]
+    sizes, peer_sizes = (
+        [int(size) for size in text.split(",") if size] for text in (asked.sessions, asked.peer_sessions)
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         speech = spoken_question(folder)
+
+        def one(port: int, pid: int, count: int) -> dict[str, Any]:
+            ahead_of_others(pid)
+            run = measure(port, pid, [count], speech, asked.seconds)
+            return asyncio.run(asyncio.wait_for(run, asked.seconds + 60))[0]
+
         with server(folder) as (port, pid):
-            sizes = [int(size) for size in asked.sessions.split(",")]
             rows = asyncio.run(measure(port, pid, sizes, speech, asked.seconds))
+        peer = voice_pipecat.measured(folder, peer_sizes, one)
     notes = (
-        "pipecat was not measured in this run. Server and caller ran with real-time priority where that was allowed; "
+        "Server and caller ran with real-time priority where that was allowed; "
         "with a load average well above 2, neighbours may still have cost caches and shared cores. "
         "Audio leaves in pieces of 100 ms."
     )
-    report = {"rows": rows, "goals": GOALS, "python": sys.version.split()[0], "notes": notes}
+    own = [notes, *jittery(rows, "ours")]
+    peer["notes"] += jittery(peer["rows"], "pipecat")
+    report = {
+        "rows": rows,
+        "pipecat": peer,
+        "goals": GOALS,
+        "python": sys.version.split()[0],
+        "load_average": load_average,
+        "notes": own,
+    }
     (HERE / "voice.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(voice_pipecat.table(rows, peer["rows"]), *own, *peer["notes"], sep="\n")
     try:
-        plot(rows, HERE / "voice.png")
+        plot(rows, peer["rows"], HERE / "voice.png")
     except ImportError:
         print("no plot: matplotlib is not installed")
 
