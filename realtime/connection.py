@@ -9,11 +9,14 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from router.ws_protocol import ShortWay
+
 from . import protocol as p
-from .codec import Codec, Dialect
+from .codec import Codec, Dialect, usual_audio
 from .outbox import Outbox
 from .packets import PacketMeter
 from .pipeline import Pipeline
@@ -63,6 +66,8 @@ class Session:
         self._inbox: deque[p.Event] = deque()
         self._taking = False
         self._pipeline: Pipeline | None = None
+        self._holds = False  # the reader lets its client wait
+        self._defect: Exception | None = None  # found outside of the session's tasks
 
     def post(self, event: p.Event) -> None:
         """Hand an event to the machine and do what it says, in order."""
@@ -97,8 +102,8 @@ class Session:
         else:
             self._outbox.put(frame.decode())
 
-    async def run(self, receive: Receive, send: Send) -> None:
-        """Serve the connection until either side ends it."""
+    async def run(self, receive: Receive, send: Send, way: ShortWay | None = None) -> None:
+        """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
         studio = self._studio
         for observer in studio.observers:
             observer.on_sessions(1)
@@ -111,9 +116,14 @@ class Session:
                 self.post(p.Opened(at_ms=studio.clock_ms(), epoch_s=int(studio.wall())))
                 if self._opening.limits:
                     self.post(p.LimitsKnown(limits=self._opening.limits, at_ms=studio.clock_ms()))
+                if way is not None:
+                    context = copy_context()
+                    way.offer_to(lambda text: context.run(self._take_audio, text))
                 try:
-                    await self._outbox.run(send)
+                    await self._outbox.run(send, way.write if way is not None else None)
                 finally:
+                    if way is not None:
+                        way.offer_to(None)
                     reader.cancel()
                     self._pipeline.close()
         except* (ConnectionError, OSError):
@@ -130,6 +140,8 @@ class Session:
         clock_ms, decode, meter = self._studio.clock_ms, self._codec.decode, self._opening.meter
         while True:
             message = await receive()
+            if self._defect is not None:
+                raise self._defect
             if message["type"] == "websocket.disconnect":
                 self.post(p.Disconnected(at_ms=clock_ms()))
                 self._outbox.close(1000, "")
@@ -152,8 +164,25 @@ class Session:
                 ear = self._pipeline.ear
                 ear.hear(event.audio)
                 # A whole file at once: read on when it is heard. Each turn of the loop hears one frame.
-                while ear.waiting_frames > BACKLOG_FRAMES:  # noqa: ASYNC110  an event per frame would cost more
-                    await asyncio.sleep(0)
+                while ear.waiting_frames > BACKLOG_FRAMES:
+                    await self._hold(0)
+
+    def _take_audio(self, frame: bytes) -> bool:
+        """Audio, at the moment it is read: the usual append event, when nothing keeps it waiting; else False."""
+        pipeline, meter = self._pipeline, self._opening.meter
+        if self._holds or pipeline is None or meter.spent or pipeline.ear.waiting_frames > BACKLOG_FRAMES:
+            return False
+        audio = usual_audio(frame)
+        if audio is None:
+            return False
+        try:
+            meter.take()
+            self.post(p.AppendAudio(audio=audio, at_ms=self._studio.clock_ms()))
+            pipeline.ear.hear(audio)
+        except Exception as defect:  # noqa: BLE001  nobody is above: the reader raises it, and the session ends
+            self._defect = defect
+            return False
+        return True
 
     async def _slow_down(self, wait_s: float) -> None:
         fault = p.Fault(
@@ -162,7 +191,13 @@ class Session:
             kind="rate_limit_error",
         )
         self.post(p.Malformed(fault=fault, at_ms=self._studio.clock_ms()))
+        await self._hold(wait_s)
+
+    async def _hold(self, wait_s: float) -> None:
+        """Let the client wait: what comes meanwhile queues up behind."""
+        self._holds = True
         await asyncio.sleep(wait_s)
+        self._holds = False
 
     def drain(self) -> None:
         """The server wants to end."""

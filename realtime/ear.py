@@ -37,6 +37,9 @@ class Ear:
         self._start_frames = start_frames
         self._decoder = Decoder(AudioFormat())
         self._resampler = Resampler(24_000, HEARING_RATE)
+        self._bytes_per_sample = 3.0  # of the wire, per sample of 16 kHz
+        self._raw: list[bytes] = []  # as it came: too little yet for the detector's next frame
+        self._raw_bytes = 0
         self._kept = bytearray()  # 16 kHz s16le
         self._kept_from_ms = 0.0
         self._stream: VadStream | None = None
@@ -49,6 +52,7 @@ class Ear:
     @property
     def position_ms(self) -> float:
         """How much audio has come in."""
+        self._take_in()
         return self._kept_from_ms + len(self._kept) / BYTES_PER_MS
 
     @property
@@ -76,7 +80,18 @@ class Ear:
             self._listeners.remove(listener)
 
     def hear(self, audio: bytes) -> None:
-        """More audio in the input format."""
+        """More audio in the input format. What makes no frame of the detector's complete is put aside as it is."""
+        self._raw.append(audio)
+        self._raw_bytes += len(audio)
+        if self._stream is not None and self._raw_bytes < (self._stream.lacking - 1) * self._bytes_per_sample:
+            return
+        self._take_in()
+
+    def _take_in(self) -> None:
+        if not self._raw:
+            return
+        audio = self._raw[0] if len(self._raw) == 1 else b"".join(self._raw)
+        self._raw, self._raw_bytes = [], 0
         samples = self._resampler.feed(self._decoder.feed(audio))
         if not len(samples):
             return
@@ -98,12 +113,14 @@ class Ear:
 
     def between(self, start_ms: float, end_ms: float | None = None) -> bytes:
         """The kept audio between two positions, 16 kHz s16le."""
+        self._take_in()
         first = self._offset(start_ms)
         last = len(self._kept) if end_ms is None else self._offset(end_ms)
         return bytes(self._kept[first:last])
 
     def forget_before(self, position_ms: float) -> None:
         """This audio is not needed again."""
+        self._take_in()
         self._forget_before(position_ms)
 
     def _offset(self, position_ms: float) -> int:
@@ -118,10 +135,12 @@ class Ear:
 
     def tune(self, wire: WireFormat, turns: TurnDetection | None, *, suggest_after_ms: int | None) -> None:
         """Apply the session's input format and turn detection."""
+        self._take_in()
         wanted = AudioFormat(Encoding(wire.kind), wire.rate)
         if wanted != self._decoder.format:
             self._decoder = Decoder(wanted)
             self._resampler = Resampler(wanted.rate, HEARING_RATE)
+            self._bytes_per_sample = wanted.bytes_per_ms * 1000 / HEARING_RATE
         if turns is None:
             if self._stream is not None:
                 self._stream.close()
@@ -174,6 +193,7 @@ class Ear:
             self._stream.close()
             self._stream = None
         self._listeners.clear()
+        self._raw.clear()
         self._kept.clear()
 
 

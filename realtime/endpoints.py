@@ -13,6 +13,7 @@ import orjson
 
 from router.proxy.auth import Authenticator, Principal
 from router.refusal import Refusal
+from router.ws_protocol import SHORT_WAY
 
 from . import protocol as p
 from .addresses import INWORLD_PATHS, OPENAI_PATHS
@@ -83,7 +84,8 @@ class VoiceEndpoints:
         self.sessions.add(principal.tenant, session)
         try:
             await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
-            await session.run(receive, send)
+            short = scope.get("extensions", {}).get(SHORT_WAY)
+            await session.run(receive, send, short["way"] if short else None)
         finally:
             self.sessions.remove(principal.tenant, session)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Write = Callable[[bytes], bool]  # sends a text at once, or says that it cannot
 
 AUDIO_LIMIT_BYTES = 1024 * 1024  # producers of audio wait above this
 HARD_LIMIT_BYTES = 8 * 1024 * 1024  # a client that does not read its events
@@ -26,7 +27,7 @@ class _Frame:
 
 
 class Outbox:
-    """One per connection. `put` never blocks; `run` is the only one that sends."""
+    """One per connection. `put` never blocks; it sends at once when `run` has nothing left to send."""
 
     def __init__(self) -> None:
         self._frames: deque[_Frame] = deque()
@@ -35,6 +36,7 @@ class Outbox:
         self._room = asyncio.Event()
         self._room.set()
         self._closing: tuple[int, str] | None = None
+        self._write: Write | None = None  # while nothing waits
         self.overflowed = False
 
     @property
@@ -46,6 +48,11 @@ class Outbox:
         """Queue one text frame. `audio_of` names the response whose audio it carries."""
         if self._closing is not None:
             return
+        if self._write is not None and self._write(text.encode()):
+            if on_sent is not None:
+                on_sent()
+            return
+        self._write = None
         self._frames.append(_Frame(text, audio_of, on_sent))
         self._waiting_bytes += len(text)
         if self._waiting_bytes > HARD_LIMIT_BYTES:
@@ -79,8 +86,8 @@ class Outbox:
         if self._waiting_bytes <= AUDIO_LIMIT_BYTES:
             self._room.set()
 
-    async def run(self, send: Send) -> None:
-        """Send until closed. Raises what `send` raises when the client is gone."""
+    async def run(self, send: Send, write: Write | None = None) -> None:
+        """Send until closed; by `write` while nothing waits. Raises what `send` raises when the client is gone."""
         while True:
             while self._frames:
                 frame = self._frames.popleft()
@@ -94,4 +101,5 @@ class Outbox:
                 await send({"type": "websocket.close", "code": code, "reason": reason[:120]})
                 return
             self._wake.clear()
+            self._write = write
             await self._wake.wait()

@@ -12,6 +12,11 @@ class PacketMeter:
         self._left = float(per_second)
         self._at_s = clock()
 
+    @property
+    def spent(self) -> bool:
+        """Whether the next one would have to wait, but for what has come in since."""
+        return self._left < 1
+
     def take(self) -> float:
         """Take one; seconds to wait before reading on (0: none)."""
         now_s = self._clock()

@@ -1,18 +1,53 @@
-"""uvicorn's sans-I/O WebSocket protocol with a fragment cap, small kernel buffers, and 1001 at the end of a drain."""
+"""uvicorn's sans-I/O WebSocket protocol with a fragment cap, small kernel buffers, and 1001 at the end of a drain.
+
+Voice sends fifty small text frames a second, so there is a short way for them: a whole text frame of one read is cut
+out here, and an application that asked for it (extension `SHORT_WAY` of the scope) is called with it at once, without
+a queue and a task switch. Every other frame goes through the library's parser, whole, and through the queue.
+"""
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+
+from .ws_frames import WHOLE_TEXT, Head, head_at, text_head
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
 
 MAX_FRAGMENTS = 1024
 MOST_WAITING, SMALL_BYTES = 32, 64 * 1024  # messages that wait for the application while reading goes on
 NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 GOODBYE_S = 0.5
+SHORT_WAY = "router.short_way"
+Taker = Callable[[bytes], bool]  # a text message; False: not taken, let it come through `receive`
+
+
+class ShortWay:
+    """What the scope's extension `SHORT_WAY` holds under `way`: past the queue, for messages that cannot wait."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: "CappedWebSocket") -> None:
+        self._socket = socket
+
+    def offer_to(self, taker: Taker | None) -> None:
+        """Offer each text message to this function first, in order with what `receive` gives. It must not raise."""
+        self._socket.taker = taker
+
+    def write(self, text: bytes) -> bool:
+        """Send a text message now; False when that cannot be: the client does not read, or the end has begun."""
+        return self._socket.write_text(text)
 
 
 class CappedWebSocket(WebSocketsSansIOProtocol):
@@ -20,6 +55,10 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
 
     _deaf = False
     _said_goodbye = False
+    _aligned = False  # the parser stands between two frames, or `_due` bytes before that
+    _due = 0
+    _head = b""  # the beginning of a frame's head
+    taker: Taker | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -32,8 +71,72 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES)
 
     def data_received(self, data: bytes) -> None:
-        if not self._deaf:
-            super().data_received(data)
+        if self._deaf:
+            return
+        if self._aligned:
+            self._cut(data)
+            return
+        first = not self.handshake_initiated
+        super().data_received(data)
+        self._aligned = first and self.handshake_initiated and data.find(b"\r\n\r\n") == len(data) - 4
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions = cast("dict[str, dict[str, object]]", self.scope["extensions"])
+            extensions[SHORT_WAY] = {"way": ShortWay(self)}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.taker = None
+        if self.handshake_initiated and hasattr(self, "scope"):
+            self.scope["extensions"].pop(SHORT_WAY, None)  # a circle is broken
+        super().connection_lost(exc)
+
+    def _cut(self, data: bytes) -> None:
+        """Take whole text frames out of a read; the parser gets the others, always from one boundary to the next."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        at, size = 0, len(data)
+        if self._due:
+            at = min(self._due, size)
+            self._due -= at
+            super().data_received(data[:at] if at < size else data)
+        while at < size and not self._deaf and not self.transport.is_closing():
+            head = head_at(data, at)
+            if head is None:
+                self._head = data[at:]
+                return
+            if self._is_plain(head) and head.end <= size:
+                self._take_text(apply_mask(data[head.start : head.end], data[head.start - 4 : head.start]))
+            else:
+                self._due = max(0, head.end - size)
+                super().data_received(data[at : head.end])
+            at = head.end
+
+    def _is_plain(self, head: Head) -> bool:
+        conn = self.conn
+        return (
+            head.first == WHOLE_TEXT
+            and head.masked
+            and head.end - head.start <= min(SMALL_BYTES, self.config.ws_max_size)
+            and conn.state is OPEN
+            and conn.current_size is None  # not inside a message of several frames
+            and not self.close_sent
+        )
+
+    def _take_text(self, text: bytes) -> None:
+        if self.taker is not None and not self.read_paused and self.queue.empty() and self.taker(text):
+            return
+        self.curr_msg_data_type = "text"
+        self.frames = [text]
+        self.send_receive_event_to_app()
+
+    def write_text(self, text: bytes) -> bool:
+        """See `ShortWay.write`."""
+        if self.close_sent or self.disconnected or self.conn.state is not OPEN or not self.writable.is_set():
+            return False
+        self.transport.write(text_head(len(text)) + text)
+        return True
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message on. uvicorn stops reading after each one; small ones may wait in a short queue instead."""

@@ -17,32 +17,35 @@ Samples = npt.NDArray[np.int16]
 
 TAPS = 24  # one-sided length of the prototype in samples of the lower rate
 BETA = 8.0
+ROW = 16  # outputs to make at once, about: few long rows cost less than many short ones
 
 
 class Plan:
     """The filter of one ratio, shared by all streams of it.
 
-    A block of `up` outputs starts every `down` inputs; row k of `matrix` makes output k of the block from the window.
+    A block of `up` outputs starts every `down` inputs; column k of `matrix` makes output k of it from the window.
     """
 
     __slots__ = ("delay", "down", "matrix", "up", "window")
 
     def __init__(self, source: int, target: int) -> None:
         divisor = gcd(source, target)
-        self.up, self.down = target // divisor, source // divisor
-        larger = max(self.up, self.down)
+        up, down = target // divisor, source // divisor
+        periods = max(1, ROW // up)
+        self.up, self.down = up * periods, down * periods
+        larger = max(up, down)
         half = TAPS * larger  # in samples of the common rate, source * up
         grid = np.arange(-half, half + 1, dtype=np.float64)
         prototype = np.sinc(grid / larger) * np.kaiser(2 * half + 1, BETA)
-        prototype *= self.up / prototype.sum()
-        self.delay = -(-half // self.up)  # input samples that must follow an output's own position
+        prototype *= up / prototype.sum()
+        self.delay = -(-half // up)  # input samples that must follow an output's own position
         span = 2 * self.delay + 1
         self.window = span + self.down - 1
         matrix = np.zeros((self.up, self.window))
         for k in range(self.up):
-            position = k * self.down  # of output k on the common grid, input 0 of the block at 0
+            position = k * down  # of output k on the common grid, input 0 of the block at 0
             for tap in range(self.window):
-                distance = position - (tap - self.delay) * self.up
+                distance = position - (tap - self.delay) * up
                 if -half <= distance <= half:
                     matrix[k, tap] = prototype[distance + half]
         self.matrix = np.ascontiguousarray(matrix.T.astype(np.float32))

@@ -6,10 +6,11 @@ for the answer.
 """
 
 from .codec import Codec
+from .decode import usual_audio
 from .dialect import Dialect
 from .patches import beta_patch, session_patch
 from .reading import read_session
 from .sessions import write_session
 from .shapes import Refusal
 
-__all__ = ["Codec", "Dialect", "Refusal", "beta_patch", "read_session", "session_patch", "write_session"]
+__all__ = ["Codec", "Dialect", "Refusal", "beta_patch", "read_session", "session_patch", "usual_audio", "write_session"]

@@ -6,6 +6,7 @@ The model's name is the script: `speaks`, `speaks-untimed`, `dies-after-3-words`
 
 import re
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,6 +21,7 @@ RUNS = re.compile(r"\S+")
 DIES_AFTER = re.compile(r"dies-after-(\d+)-words")
 
 
+@lru_cache(64)
 def word_tone(number: int) -> bytes:
     """The sound of the n-th word of a line."""
     angle = 2 * np.pi * (200 + 10 * number) * np.arange(WORD_SAMPLES) / RATE

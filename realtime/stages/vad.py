@@ -44,6 +44,11 @@ class VadStream:
         """Frames not scored yet: what a session's back-pressure looks at."""
         return len(self._frames)
 
+    @property
+    def lacking(self) -> int:
+        """How many samples the next frame still needs."""
+        return FRAME - self._parts_samples
+
     def feed(self, samples: Samples) -> None:
         """More audio, 16 kHz, any length."""
         if self.closed:
