@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai.types import realtime as sdk
 
 from realtime import protocol as p
-from realtime.codec import Codec, Dialect, Refusal, read_session
+from realtime.codec import Codec, Dialect, Refusal, read_session, usual_audio
 
 from .wire_shapes import SCHEMA, alternatives
 
@@ -399,3 +399,38 @@ def test_nothing_a_client_sends_ever_raises(kind, fields, inside, dialect):
 @settings(max_examples=100, deadline=None)
 def test_no_frame_ever_raises(frame):
     assert isinstance(decode(frame), p.ClientEvent)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_the_short_way_finds_the_audio_that_the_long_one_finds(separators):
+    frame = json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO}, separators=separators).encode()
+    assert usual_audio(frame) == base64.b64decode(AUDIO) == decode(frame).audio
+
+
+APPEND = '{"type":"input_audio_buffer.append","audio":"%s"}'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        APPEND % "AAA",
+        APPEND % "AA*A",
+        APPEND % "AAAA\\u0041AAA",
+        APPEND % 'AAAA","event_id":"e1',
+        APPEND % "AAAA" + " ",
+        APPEND % ("A" * 80_000),
+        '{"audio":"AAAA","type":"input_audio_buffer.append"}',
+        '{"type":"input_audio_buffer.commit"}',
+        "[]",
+        "",
+    ],
+)
+def test_whatever_is_not_written_just_so_takes_the_long_way(frame):
+    assert usual_audio(frame.encode()) is None
+
+
+@given(st.text(alphabet='AB/+=\\"{}, :', max_size=12))
+def test_the_short_way_never_takes_what_the_long_one_refuses(text):
+    frame = (APPEND % text).encode()
+    audio = usual_audio(frame)
+    assert audio is None or decode(frame) == p.AppendAudio(audio=audio, at_ms=5.0)

@@ -83,3 +83,30 @@ async def test_whoever_wants_to_know_is_told_when_a_frame_was_sent():
     outbox.close(1000, "")
     await outbox.run(socket.send)
     assert told == [["audio"]]
+
+
+async def test_what_finds_nothing_waiting_is_written_at_once_and_order_holds_when_that_fails():
+    outbox, socket, told = Outbox(), Socket(), []
+    writable = [True]
+
+    def write(text):
+        if writable[0]:
+            socket.sent.append({"type": "websocket.send", "text": text.decode()})
+        return writable[0]
+
+    outbox.put("before")
+    sending = asyncio.ensure_future(outbox.run(socket.send, write))
+    await asyncio.sleep(0)
+    outbox.put("at once", on_sent=lambda: told.append(list(socket.texts)))
+    assert told == [["before", "at once"]]
+    writable[0] = False
+    outbox.put("later", audio_of="resp_1")
+    writable[0] = True
+    outbox.put("after it")
+    assert (socket.texts, outbox.waiting_bytes) == (["before", "at once"], len("laterafter it"))
+    outbox.drop("resp_1")
+    await asyncio.sleep(0)
+    outbox.put("é")
+    outbox.close(1000, "")
+    await sending
+    assert socket.texts == ["before", "at once", "after it", "é"]

@@ -1,6 +1,8 @@
 """RFC 6455 against the voice endpoint, frame by frame: a ported list of the usual conformance cases, and attacks."""
 
+import base64
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -260,3 +262,32 @@ def test_a_client_that_does_not_read_costs_little_and_hurts_nobody(street):
     assert street.resident_bytes() - before < 40_000_000
     other.bye()
     deaf.bye()
+
+
+def test_text_frames_are_cut_out_wherever_a_read_ends(wire):
+    update = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+    wire.send(frame(TEXT, json.dumps({"type": "session.update", "session": update}).encode()))
+    assert b"session.updated" in wire.receive()[1]
+    audio = base64.b64encode(bytes(960)).decode()
+    append = frame(TEXT, json.dumps({"type": "input_audio_buffer.append", "audio": audio}).encode())
+    half = len(append) // 2
+    line = append * 3 + frame(PING, b"here") + frame(TEXT, b'{"type": ', fin=False) + frame(PING, b"still")
+    line += frame(CONT, b'"input_audio_buffer.nothing"}') + append * 3 + frame(TEXT, b"{}") + append
+    for at in range(0, len(line), half + 7):
+        wire.send(line[at : at + half + 7])
+        time.sleep(0.002)
+    assert [wire.receive() for _ in range(2)] == [(PONG, b"here"), (PONG, b"still")]
+    assert b"input_audio_buffer.nothing" in wire.receive()[1]
+    assert b"missing_required_parameter" in wire.receive()[1]
+    wire.send(append, frame(TEXT, b'{"type": "input_audio_buffer.commit"}'))
+    assert b"input_audio_buffer.committed" in wire.receive()[1]
+
+
+def test_a_second_text_inside_a_fragmented_one_is_1002_though_it_is_plain(wire):
+    wire.send(frame(TEXT, b"{", fin=False), frame(TEXT, b"{}"))
+    assert wire.closed_with() == 1002
+
+
+def test_plain_text_that_is_no_utf8_is_1007_behind_a_good_frame(wire):
+    wire.send(frame(TEXT, b"{}") + frame(TEXT, b"\xff\xfe"))
+    assert wire.closed_with() == 1007
