@@ -133,6 +133,7 @@ class Session:
             with suppress(OSError, RuntimeError):
                 await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": "internal error"})
         finally:
+            self._pipeline = None  # it holds `post`: without this, a session would wait for the garbage collector
             for observer in studio.observers:
                 observer.on_sessions(-1)
 

@@ -195,6 +195,11 @@ class Ear:
         self._listeners.clear()
         self._raw.clear()
         self._kept.clear()
+        self._tell = _nobody  # whoever listened holds the ear: let both go at once
+
+
+def _nobody(_event: TurnEvent) -> None:
+    """Nobody wants to know any more."""
 
 
 __all__ = ["Ear", "SpeechStarted", "SpeechStopped", "TurnRevoked", "TurnSuggested", "VerdictWanted"]

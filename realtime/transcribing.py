@@ -93,7 +93,13 @@ class Transcribing:
         return len(self._audio) / BYTES_PER_MS
 
     async def run(self) -> None:
-        """Walk the plan; tell the words or the failure."""
+        """Walk the plan; tell the words or the failure. The audio is given back at once, whoever still holds this."""
+        try:
+            await self._run()
+        finally:
+            self._audio.clear()
+
+    async def _run(self) -> None:
         studio = self._studio
         facts = Facts(
             model=self._wishes.get("model") or studio.settings.transcription.model,
