@@ -169,22 +169,28 @@ def plot(rows: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]], path: P
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 6))
     sizes = [row["sessions"] for row in rows]
-    for name, label in (
-        ("first_audio_ms", "turn over → first audio"),
-        ("stopped_beyond_silence_ms", "end of speech → turn over, beyond the silence"),
-        ("interruption_to_cancel_ms", "interruption → cancelled"),
+    for color, name, label in (
+        ("C0", "first_audio_ms", "turn over → first audio"),
+        ("C1", "stopped_beyond_silence_ms", "end of speech → turn over, beyond the silence"),
+        ("C2", "interruption_to_cancel_ms", "interruption → cancelled"),
     ):
         for mark, style in (("p50", "-"), ("p99", ":")):
-            left.plot(
-                sizes, [row[name].get(mark, float("nan")) for row in rows], style, marker="o", label=f"{label}, {mark}"
-            )
+            values = [row[name].get(mark, float("nan")) for row in rows]
+            left.plot(sizes, values, style, color=color, marker="o", label=f"{label}, {mark}")
         if peer:
             medians = [row[name].get("p50", float("nan")) for row in peer]
-            left.plot([row["sessions"] for row in peer], medians, "--", marker="x", label=f"pipecat: {label}, p50")
+            left.plot(
+                [row["sessions"] for row in peer],
+                medians,
+                "--",
+                color=color,
+                marker="x",
+                label=f"pipecat: {label}, p50",
+            )
     left.set(xlabel="sessions on one core", ylabel="ms", title="Own time, fakes at 0 ms", yscale="log")
-    left.legend(fontsize=7)
+    left.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     right.plot(sizes, [row["server_cpu_percent"] for row in rows], marker="o", label="ours")
     if peer:
         shares = [row["server_cpu_percent"] for row in peer]
