@@ -185,6 +185,11 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         self.conn.send_close(1001, "going away")
         self._say_goodbye(1001, "going away")
 
+    def keepalive_timeout(self) -> None:
+        """The client answers no ping: closed, and what the application still says goes nowhere."""
+        super().keepalive_timeout()
+        self._said_goodbye = self._said_goodbye or self.close_sent
+
     async def send(self, event: ASGISendEvent) -> None:
         """What the application says after our goodbye has nobody to hear it."""
         if not self._said_goodbye:

@@ -84,7 +84,7 @@ class Resampler:
         """All output that these samples allow."""
         if self._plan is None:
             return samples
-        return _rounded(self._convert(samples.astype(np.float32)))
+        return _rounded(self._convert(samples))
 
     def flush(self) -> Samples:
         """The last outputs, as if silence followed; the stream starts anew."""
@@ -94,21 +94,23 @@ class Resampler:
         self.reset()
         return rest
 
-    def _convert(self, floats: Floats) -> Floats:
+    def _convert(self, samples: Samples | Floats) -> Floats:
         shape = self._plan
         assert shape is not None  # noqa: S101  callers have looked
-        line = np.concatenate((self._history, floats))
+        before, have = len(self._history), len(self._history) + len(samples)
         # Output k of a block needs inputs up to floor(k * down / up) + 2 * delay of the block's window.
-        usable = len(line) - 2 * shape.delay
-        if usable <= 0:
+        usable = have - 2 * shape.delay
+        produced = max(0, -(-usable * shape.up // shape.down))  # outputs whose own position lies before `usable`
+        blocks = -(-produced // shape.up)
+        padded = np.empty(max(have, (blocks - 1) * shape.down + shape.window), dtype=np.float32)
+        padded[:before] = self._history
+        padded[before:have] = samples
+        padded[have:] = 0
+        line = padded[:have]
+        if not blocks:
             self._history = line
             return np.zeros(0, dtype=np.float32)
-        produced = -(-usable * shape.up // shape.down)  # outputs whose own position lies before `usable`
-        blocks = -(-produced // shape.up)
-        short = (blocks - 1) * shape.down + shape.window - len(line)
-        padded = np.concatenate((line, np.zeros(short, dtype=np.float32))) if short > 0 else line
-        step = padded.strides[0]
-        views: Floats = np.ndarray((blocks, shape.window), np.float32, padded, 0, (shape.down * step, step))
+        views: Floats = np.ndarray((blocks, shape.window), np.float32, padded, 0, (shape.down * 4, 4))
         # Overlapping rows would keep the product from BLAS; the copy is far cheaper than that.
         made = (views.copy() @ shape.matrix).reshape(-1)[self._skipped : produced]
         whole = produced // shape.up
