@@ -1,0 +1,119 @@
+"""Plain text frames may pass the queue, never each other; a client that misses its ping is told nothing more."""
+
+import asyncio
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+from websockets.frames import Frame, Opcode
+
+from router.ws_protocol import SHORT_WAY, CappedWebSocket
+
+REQUEST = (
+    b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+)
+
+
+class Wire(asyncio.Transport):
+    """A transport that remembers."""
+
+    def __init__(self):
+        super().__init__()
+        self.written, self.closed, self.paused = [], False, False
+
+    def write(self, data):
+        self.written.append(data)
+
+    def close(self):
+        self.closed = True
+
+    def is_closing(self):
+        return self.closed
+
+    def pause_reading(self):
+        self.paused = True
+
+    def resume_reading(self):
+        self.paused = False
+
+
+class Called:
+    """An application that accepts and then reads when it is told to."""
+
+    def __init__(self):
+        self.ready = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        self.receive, self.send, self.extensions = receive, send, scope["extensions"]
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.ready.set()
+        await self.over.wait()
+
+
+def text(payload, *, fin=True):
+    return Frame(Opcode.TEXT, payload, fin=fin).serialize(mask=True)
+
+
+@pytest.fixture
+async def opened():
+    app, wire = Called(), Wire()
+    config = uvicorn.Config(app, ws_per_message_deflate=False, lifespan="off", log_config=None)
+    config.load()
+    config.loaded_app = app
+    protocol = CappedWebSocket(config, ServerState(), {})
+    protocol.connection_made(wire)
+    protocol.data_received(REQUEST)
+    await app.ready.wait()
+    yield protocol, app, wire
+    app.over.set()
+    await asyncio.gather(*protocol.tasks)
+    protocol.connection_lost(None)
+    assert SHORT_WAY not in app.extensions
+
+
+async def test_text_goes_straight_to_who_asked_for_it_and_what_he_leaves_comes_in_order(opened):
+    protocol, app, _ = opened
+    taken = []
+
+    def take(message):
+        if message != b"wait":
+            taken.append(message)
+        return message != b"wait"
+
+    app.extensions[SHORT_WAY]["way"].offer_to(take)
+    line = text(b"one") + text(b"two")
+    for at in range(0, len(line), 5):  # the ends of reads fall into heads, masks and payloads
+        protocol.data_received(line[at : at + 5])
+    assert taken == [b"one"]
+    assert (await app.receive())["text"] == "two"  # its payload came in pieces
+    protocol.data_received(text(b"three") + text(b"wait") + text(b"four"))
+    assert taken[-1] == b"three"
+    assert [(await app.receive())["text"] for _ in range(2)] == ["wait", "four"]
+    protocol.data_received(text(b"five") + text(b"si", fin=False))
+    protocol.data_received(Frame(Opcode.CONT, b"x").serialize(mask=True))
+    assert taken[-1] == b"five"
+    assert (await app.receive())["text"] == "six"
+
+
+async def test_text_is_written_at_once_until_the_client_does_not_read(opened):
+    protocol, app, wire = opened
+    way = app.extensions[SHORT_WAY]["way"]
+    assert way.write(b"hello")
+    assert wire.written[-1] == b"\x81\x05hello"
+    protocol.pause_writing()
+    assert not way.write(b"again")
+    protocol.resume_writing()
+    await app.send({"type": "websocket.close", "code": 1000})
+    assert not way.write(b"again")
+    assert wire.written[-1][0] == 0x88
+
+
+async def test_after_a_missed_ping_nothing_is_said_and_nothing_raised(opened):
+    protocol, app, wire = opened
+    protocol.keepalive_timeout()
+    said = len(wire.written)
+    await app.send({"type": "websocket.send", "text": "still there?"})
+    assert (len(wire.written), wire.closed) == (said, True)
