@@ -137,7 +137,7 @@ async def measure(
 ) -> list[dict[str, Any]]:
     """Every size, smallest first."""
     address = f"ws://127.0.0.1:{port}/v1/realtime?model=scripted/ok"
-    await calls(address, 1, speech, seconds=2.0)  # imports and first allocations are not what is measured
+    await calls(address, 1, speech, seconds=6.0)  # imports and the first allocations of a turn are not measured
     rows = []
     for count in sizes:
         before_mib = rss_mib(pid)
