@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from . import peers
 from .load import Client, streams, wrk
 from .measure import usage
-from .report import Result, plot, table
+from .report import STREAMS, Result, plot, table
 
 HERE = Path(__file__).parent
 MOCK_CPU = 1
@@ -111,7 +111,7 @@ def measure_json(running: peers.Running, result: Result, *, seconds: int) -> Non
 def measure_streams(running: peers.Running, result: Result, *, seconds: int, concurrent: int) -> None:
     """CPU per chunk at 64 paced streams, then many 50-token/s streams at once."""
     before = usage(running.pid)
-    load = asyncio.run(streams(running.client, concurrent=64, rate=100, count=100 * max(2, seconds // 2)))
+    load = asyncio.run(streams(running.client, concurrent=STREAMS, rate=100, count=100 * max(2, seconds // 2)))
     after = usage(running.pid)
     result.chunk_cpu_us = (after.cpu_s - before.cpu_s) / max(1, load.chunks) * 1e6
     result.stream_broken = load.broken

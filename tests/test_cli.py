@@ -37,10 +37,12 @@ def test_the_version_is_there_in_an_instant_and_without_the_server():
     assert not {"typer", "pydantic", "rich", "uvicorn"} & {
         line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()
     }
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     times = [1.0]
     while min(times) >= 0.2 and len(times) <= 12:
         before = os.times()
-        subprocess.run([sys.executable, "-m", "realtime", "--version"], check=True, cwd=ROOT, capture_output=True)
+        command = [sys.executable, "-m", "realtime", "--version"]
+        subprocess.run(command, check=True, cwd=ROOT, capture_output=True, env=unmeasured)
         after = os.times()  # its processor time: how long others keep the machine busy says nothing
         times.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(times) < 0.2
