@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 if TYPE_CHECKING:
     import typer
 
+    from router.config import Config
+    from router.config.findings import Finding
+
 
 def _app() -> "typer.Typer":
     """All commands; made when asked for, so that `--version` does not wait for them."""
     import typer
 
-    from router.cli.app import ConfigOption, app
+    from router.cli.app import CHECKS, ConfigOption, app
 
     if any(command.name == "serve" for command in app.registered_commands):
         return app
+    CHECKS.append(_voice_findings)
 
     @app.command("serve")
     def serve(
@@ -53,6 +57,12 @@ def _app() -> "typer.Typer":
 
     _add_talk(app)
     return app
+
+
+def _voice_findings(config: "Config") -> "list[Finding]":
+    from .parts import voice_findings
+
+    return voice_findings(config)
 
 
 def _add_talk(app: "typer.Typer") -> None:

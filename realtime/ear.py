@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .audio.formats import AudioFormat, Decoder, Encoding, Samples
 from .audio.resample import Resampler
+from .extensions import HearingWishes
 from .protocol import AudioFormat as WireFormat
 from .protocol import TurnDetection
 from .stages.base import (
@@ -25,6 +26,7 @@ from .stages.vad import VadBatcher, VadStream
 BYTES_PER_MS = HEARING_RATE * 2 // 1000
 KEPT_QUIET_MS = 1_000  # beyond the prefix padding, while nobody speaks
 KEPT_LIMIT_MS = 600_000  # of audio that is not committed; older audio is forgotten
+NO_WISHES = HearingWishes()
 TellTurn = Callable[[TurnEvent], None]
 
 
@@ -133,8 +135,15 @@ class Ear:
             del self._kept[:offset]
             self._kept_from_ms += offset / BYTES_PER_MS
 
-    def tune(self, wire: WireFormat, turns: TurnDetection | None, *, suggest_after_ms: int | None) -> None:
-        """Apply the session's input format and turn detection."""
+    def tune(
+        self,
+        wire: WireFormat,
+        turns: TurnDetection | None,
+        *,
+        suggest_after_ms: int | None,
+        wishes: HearingWishes = NO_WISHES,
+    ) -> None:
+        """Apply the session's input format and turn detection, and what `providerData.stt` says about the latter."""
         self._take_in()
         wanted = AudioFormat(Encoding(wire.kind), wire.rate)
         if wanted != self._decoder.format:
@@ -148,12 +157,14 @@ class Ear:
             return
         self._padding_ms = float(turns.prefix_padding_ms)
         settings = TurnSettings(
-            threshold=turns.threshold,
+            threshold=turns.threshold if wishes.vad_threshold is None else wishes.vad_threshold,
             prefix_padding_ms=turns.prefix_padding_ms,
-            silence_ms=turns.silence_duration_ms,
+            silence_ms=turns.silence_duration_ms if wishes.silence_ms is None else wishes.silence_ms,
             start_frames=self._start_frames,
             suggest_after_ms=suggest_after_ms,
             eagerness=turns.eagerness if turns.kind == "semantic_vad" else None,
+            base_silence_ms=wishes.silence_ms,
+            longest_silence_ms=wishes.longest_silence_ms,
         )
         if self._stream is None:
             self._stream = self._batcher.stream(self._scored)
@@ -169,8 +180,13 @@ class Ear:
             self._stream.reset()
             self._detector.restart(start_ms=int(self.position_ms))
 
+    @property
+    def asked_ms(self) -> int | None:
+        """Where the verdict was wanted that nobody has given yet; None: none is, or speech has gone on since."""
+        return self._detector.asked_ms
+
     def judge(self, *, complete: bool) -> None:
-        """The turn model's answer."""
+        """The verdict."""
         for event in self._detector.judge(complete=complete):
             self._tell(event)
 

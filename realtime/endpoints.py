@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
-
 from router.proxy.auth import Authenticator, Principal
 from router.refusal import Refusal
 from router.ws_protocol import SHORT_WAY
 
 from . import protocol as p
-from .addresses import INWORLD_PATHS, OPENAI_PATHS
+from .addresses import INWORLD_PATHS, OPENAI_PATHS, refuse_upgrade
 from .codec import Codec, Dialect
-from .connection import Message, Opening, Receive, Send, Session, Sessions
+from .connection import Opening, Receive, Send, Session, Sessions
 from .opening import Names, bound_settings, rules_of
 from .packets import PacketMeters
 from .studio import Studio
@@ -141,16 +139,6 @@ class VoiceEndpoints:
     def drain(self) -> None:
         """The server wants to end: tell every session."""
         self.sessions.drain()
-
-
-async def refuse_upgrade(send: Send, refusal: Refusal) -> None:
-    """Answer the upgrade with an HTTP status and OpenAI's envelope."""
-    body = orjson.dumps(refusal.document())
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
-    start: Message = {"type": "websocket.http.response.start", "status": refusal.status, "headers": headers}
-    await send(start)
-    await send({"type": "websocket.http.response.body", "body": body})
 
 
 def chosen_subprotocol(asked: Asked) -> str | None:

@@ -10,18 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 from . import protocol as p
-from .ear import Ear, SpeechStarted, SpeechStopped, TurnRevoked, TurnSuggested, VerdictWanted
+from .ear import BYTES_PER_MS, Ear, SpeechStarted, SpeechStopped, TurnRevoked, TurnSuggested, VerdictWanted
+from .extensions import HearingWishes
+from .judging import LISTENS_MS, verdict
 from .latency import TurnStamps
 from .outbox import Outbox
 from .reply import Reply
 from .speculation import Speculation
 from .stages.base import TurnEvent
 from .studio import Studio
+from .timers import Timers
 from .transcribing import Transcribing
 
 log = logging.getLogger("realtime.session")
 Post = Callable[[p.Event], None]
-TURN_MODEL_MS = 8_000  # of audio that a turn model listens to
 
 
 class Pipeline:
@@ -34,12 +36,15 @@ class Pipeline:
         self._post = post
         self._session_id = session_id
         self._settings = p.SessionSettings()
+        self._wishes = HearingWishes()
         self.ear = Ear(studio.batcher, self._turn, start_frames=studio.start_frames)
         self.stamps = TurnStamps(studio, session_id)
         self.speculation = Speculation(studio, group, session_id)
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.timers = Timers(post, studio.clock_ms)
         self._utterance: tuple[str, Transcribing] | None = None
+        self._utterance_from_ms = 0.0
+        self._suggested = False  # the end of this turn, to the client, and not revoked
         self._tasks: set[asyncio.Task[None]] = set()
         self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
         self._keep(group.create_task(studio.warm()))
@@ -66,9 +71,9 @@ class Pipeline:
             case p.ApplySettings():
                 self._apply(effect.settings)
             case p.WakeAfter():
-                self._wake_after(effect)
+                self.timers.wake_after(effect)
             case p.CancelTimer():
-                self._cancel_timer(effect.timer_id)
+                self.timers.cancel(effect.timer_id)
             case p.TruncateHeard():
                 log.debug("reply cut", extra={"fields": {"heard_ms": round(effect.heard_ms), "source": effect.source}})
             case p.CloseConnection():
@@ -80,8 +85,7 @@ class Pipeline:
             task.cancel()
         for task in self._tasks:
             task.cancel()
-        for timer in self._timers.values():
-            timer.cancel()
+        self.timers.close()
         self.speculation.drop()
         self.ear.close()
 
@@ -117,33 +121,54 @@ class Pipeline:
                 self.stamps.speech_stopped((self.ear.position_ms - event.speech_end_ms) / 1000)
                 self._post(p.SpeechStopped(audio_ms=event.at_ms, at_ms=at_ms))
             case TurnSuggested():
-                self._post(p.TurnSuggested(probability=1.0, trailing_silence_ms=event.silence_ms, at_ms=at_ms))
+                if not self._judges_by_sound:  # else its verdict is the suggestion
+                    self._suggest(p.TurnSuggested(probability=1.0, trailing_silence_ms=event.silence_ms, at_ms=at_ms))
                 if self._utterance is not None and self.foresee is not None:
                     self.speculation.begin(self._utterance[1], self.foresee)
             case TurnRevoked():
                 self.speculation.drop()
-                self._post(p.SuggestionRevoked(at_ms=at_ms))
+                if self._suggested:
+                    self._suggested = False
+                    self._post(p.SuggestionRevoked(at_ms=at_ms))
             case VerdictWanted():
-                self._keep(self._group.create_task(self._judge()))
+                self._keep(self._group.create_task(self._judge(event)))
 
-    async def _judge(self) -> None:
-        """`semantic_vad`: ask whether the turn sounds complete, by its sound or by its words so far."""
-        utterance, studio = self._utterance, self._studio
-        by_words = utterance is not None and studio.turn_model is None
-        transcript = await utterance[1].peek() if utterance is not None and by_words else None
-        complete = await studio.complete(transcript, self.ear.between(self.ear.position_ms - TURN_MODEL_MS))
-        if utterance is self._utterance:
-            self.ear.judge(complete=complete)
+    @property
+    def _judges_by_sound(self) -> bool:
+        turns = self._settings.turn_detection
+        return self._studio.turn_model is not None and turns is not None and turns.kind == "semantic_vad"
 
-    def _wishes(self) -> dict[str, Any]:
+    def _suggest(self, event: p.TurnSuggested) -> None:
+        self._suggested = True
+        self._post(event)
+
+    async def _judge(self, wanted: VerdictWanted) -> None:
+        """`semantic_vad`: ask whether the turn is complete; a verdict on a pause that is over is none."""
+        utterance, ear = self._utterance, self.ear
+        audio = ear.between(max(self._utterance_from_ms, wanted.at_ms - LISTENS_MS), wanted.at_ms)
+        found = await verdict(
+            self._studio, utterance[1] if utterance else None, audio, confident=self._wishes.confident
+        )
+        if utterance is not self._utterance or ear.asked_ms != wanted.at_ms:
+            return
+        if found.probability is not None and found.complete:
+            self._suggest(
+                p.TurnSuggested(
+                    probability=round(found.probability, 4),
+                    audio_duration_ms=len(audio) / BYTES_PER_MS,
+                    inference_ms=found.inference_ms,
+                    at_ms=self._studio.clock_ms(),
+                )
+            )
+        ear.judge(complete=found.complete)
+
+    def _asked(self) -> dict[str, Any]:
         """What the client says about hearing: `transcription`, over `providerData.stt`; who speaks, for routing."""
         settings = self._settings
-        extras = settings.provider.get("stt") or {}
-        hints = extras.get("language_hints") or [None]
         user_id, facts = p.routing_facts(settings.provider)
         return {
-            "prompt": extras.get("prompt"),
-            "language": hints[0],
+            "prompt": self._wishes.prompt,
+            "language": self._wishes.language,
             **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
             "facts": {"session_id": self._session_id, **facts},
             "user": user_id or self._session_id,
@@ -155,17 +180,17 @@ class Pipeline:
         self._post(event)
 
     def _begin(self, item_id: str, start_ms: float) -> None:
-        transcribing = Transcribing(self._studio, item_id, self._wishes(), self._heard)
+        transcribing = Transcribing(self._studio, item_id, self._asked(), self._heard)
         transcribing.feed(self.ear.between(start_ms, self.ear.heard_ms))
         self.ear.listen(transcribing.feed)
         self.ear.hold(holding=True)
-        self._utterance = (item_id, transcribing)
+        self._utterance, self._utterance_from_ms, self._suggested = (item_id, transcribing), start_ms, False
         self._own(transcribing)
 
     def _commit(self, effect: p.CommitUtterance) -> None:
         if self._utterance is None or self._utterance[0] != effect.item_id:
             self._drop_hearing()
-            transcribing = Transcribing(self._studio, effect.item_id, self._wishes(), self._heard)
+            transcribing = Transcribing(self._studio, effect.item_id, self._asked(), self._heard)
             transcribing.feed(self.ear.between(effect.audio_start_ms, effect.audio_end_ms))
             self._own(transcribing)
         else:
@@ -191,7 +216,7 @@ class Pipeline:
         self.ear.restart()
 
     def _transcribe_recording(self, effect: p.TranscribeItem) -> None:
-        transcribing = Transcribing(self._studio, effect.item_id, self._wishes(), self._heard)
+        transcribing = Transcribing(self._studio, effect.item_id, self._asked(), self._heard)
         transcribing.feed(self._studio.to_hearing_rate(effect.audio))
         transcribing.commit()
         self._own(transcribing)
@@ -204,25 +229,12 @@ class Pipeline:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # --- settings and timers ----------------------------------------------------------------------------------------
+    # --- settings ------------------------------------------------------------------------------------------------
 
     def _apply(self, settings: p.SessionSettings) -> None:
         self._settings = settings
+        self._wishes = HearingWishes.of(settings.provider)
         speculates = settings.kind == "realtime" and settings.turn_detection is not None
         suggest = self._studio.suggest_after_ms if speculates else None
-        self.ear.tune(settings.input_format, settings.turn_detection, suggest_after_ms=suggest)
+        self.ear.tune(settings.input_format, settings.turn_detection, suggest_after_ms=suggest, wishes=self._wishes)
         self.ear.hold(holding=settings.turn_detection is None or self._utterance is not None)
-
-    def _wake_after(self, effect: p.WakeAfter) -> None:
-        loop = asyncio.get_running_loop()
-        timer_id = effect.timer_id
-        self._timers[timer_id] = loop.call_later(max(0.0, effect.delay_ms / 1000), self._fire, timer_id)
-
-    def _fire(self, timer_id: str) -> None:
-        if self._timers.pop(timer_id, None) is not None:
-            self._post(p.TimerFired(timer_id=timer_id, at_ms=self._studio.clock_ms()))
-
-    def _cancel_timer(self, timer_id: str) -> None:
-        timer = self._timers.pop(timer_id, None)
-        if timer is not None:
-            timer.cancel()

@@ -1,6 +1,7 @@
 """`serve`: configuration to a listening server; reload, readiness and the words at the start."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from router.records import passwords_of
 from router.server import Binding, Hooks, Settings, serve
 
 from .app import House, build
+from .parts import voice_findings
 
+log = logging.getLogger("realtime.serving")
 LOOPBACK = ("localhost", "::1")
 
 
@@ -57,6 +60,7 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
             err.print(f"error: {refusal}", markup=False)
             return 2
         logs.protect(secrets_of(config))
+        look_for_voice(config)
         house = build(config, environ)
     except ConfigError as error:
         err.print(error.render(), markup=False)
@@ -74,6 +78,16 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
     except OSError as error:
         err.print(f"error: cannot listen on {binding.host}:{binding.port}: {error.strerror or error}", markup=False)
         return 1
+
+
+def look_for_voice(config: Config) -> None:
+    """Log what voice lacks. Raises ConfigError when the configuration asks for voice and it cannot be served."""
+    found = voice_findings(config)
+    errors = [finding for finding in found if finding.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+    for finding in found:
+        log.warning("voice: %s", finding.message, extra={"fields": {"setting": finding.path, "remedy": finding.remedy}})
 
 
 def with_local_ollama(config: Config, environ: Mapping[str, str]) -> Config:

@@ -14,8 +14,8 @@ from router.router import Router
 from router.upstreams.base import UpstreamFault
 
 from .audio.resample import resample
-from .stages.base import HEARING_RATE, Speaker, Transcriber, Transcript
-from .stages.semantic import TurnModel, sounds_complete
+from .stages.base import HEARING_RATE, Speaker, Transcriber
+from .stages.semantic import TurnModel
 from .stages.vad import VadBatcher
 
 log = logging.getLogger("realtime.speech")
@@ -114,12 +114,6 @@ class Studio:
         if not own:
             return provider
         return own if provider == target.provider else name
-
-    async def complete(self, transcript: Transcript | None, audio: bytes) -> bool:
-        """Whether a turn is finished: by its sound (16 kHz s16le) where there is a turn model, else by its words."""
-        if self.turn_model is not None:
-            return await self.turn_model.complete(np.frombuffer(audio, dtype="<i2"))
-        return sounds_complete(transcript.text if transcript is not None else None)
 
     @staticmethod
     def to_hearing_rate(audio: bytes, rate: int = 24_000) -> bytes:

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from router.config import Realtime
 from router.proxy.auth import Authenticator
+from router.refusal import Refusal
 from router.router import Router
 from router.upstreams.base import Call, Reply
+
+from .addresses import refuse_upgrade
+from .stages.weights import VoiceUnavailable, smart_turn_path
 
 if TYPE_CHECKING:
     from .connection import Receive, Send
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("realtime")
 UNAVAILABLE = 503
+MISSING = "Voice is not installed on this server; its log says what is missing."
 
 
 class VoiceDoor:
@@ -48,7 +53,13 @@ class VoiceDoor:
 
     async def __call__(self, scope: Mapping[str, Any], receive: "Receive", send: "Send") -> None:
         """Serve one WebSocket."""
-        floor = await self.open()
+        try:
+            floor = await self.open()
+        except (VoiceUnavailable, ModuleNotFoundError) as error:
+            log.error("voice cannot be served: %s", error)  # noqa: TRY400  no bug: this machine lacks something
+            await receive()
+            await refuse_upgrade(send, Refusal(UNAVAILABLE, MISSING, code="voice_unavailable", kind="server_error"))
+            return
         floor.studio.settings = self._settings()
         floor.authenticator = self._authenticator()
         await floor(scope, receive, send)
@@ -57,7 +68,7 @@ class VoiceDoor:
         """Build the voice floor, once. The imports happen in a thread: other calls go on."""
         async with self._opening:
             if self._floor is None:
-                build = await asyncio.to_thread(_floor_builder, self._settings().turn_model)
+                build = await asyncio.to_thread(_floor_builder, self._settings())
                 self._floor = build(self._router, await self.speech(), self._settings(), self._authenticator())
                 self._floor.studio.observers.extend(self._observers)
             return self._floor
@@ -110,19 +121,17 @@ def _catalogue() -> "tuple[type[SpeechCatalogue], type[SphinxSettings]]":
 
 
 def _floor_builder(
-    turn_model_path: str | None,
+    settings: Realtime,
 ) -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
     from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
 
-    model = shared_silero()
-    turn_model = None
-    if turn_model_path is not None:
-        from .stages.smart_turn import SmartTurn, SmartTurnUnavailable  # noqa: PLC0415  optional
+    model = shared_silero(settings.vad_weights)
+    turn_path, turn_model = smart_turn_path(settings.turn_model), None
+    if turn_path is not None:
+        from .stages.smart_turn import SmartTurn  # noqa: PLC0415  optional
 
-        try:
-            turn_model = SmartTurn(Path(turn_model_path))
-        except SmartTurnUnavailable as error:
-            log.error("turn model unavailable, turns are judged by their words: %s", error)  # noqa: TRY400  no bug
+        turn_model = SmartTurn(turn_path)
+    log.info("voice floor open", extra={"fields": {"turns_judged_by": "words" if turn_model is None else "sound"}})
 
     def build(
         router: Router, speech: "SpeechCatalogue", settings: Realtime, authenticator: Authenticator

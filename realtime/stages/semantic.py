@@ -37,8 +37,8 @@ ANSWERS = frozenset({"did", "do", "can", "will", "have", "am", "was", "would"}) 
 class TurnModel(Protocol):
     """Judges a turn by its sound."""
 
-    async def complete(self, samples: npt.NDArray[np.int16]) -> bool:
-        """Whether the turn is complete, from the user's audio at 16 kHz."""
+    async def probability(self, samples: npt.NDArray[np.int16]) -> float:
+        """That the turn is complete, 0 to 1, from the user's audio at 16 kHz, not older than 8 s."""
         ...
 
 

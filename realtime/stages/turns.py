@@ -33,20 +33,28 @@ class TurnSettings:
     start_frames: int = 3  # 2 starts 32 ms earlier, and more often on a click
     suggest_after_ms: int | None = None  # speculation: a pause this long suggests the end of the turn
     eagerness: str | None = None
+    base_silence_ms: int | None = None  # of semantic_vad, instead of what the eagerness says
+    longest_silence_ms: int | None = None
+
+    @property
+    def pauses(self) -> tuple[int, int]:
+        """Base silence and longest wait of semantic_vad, ms; the wait is never the shorter one."""
+        base, longest = EAGERNESS[self.eagerness or "auto"]
+        base = self.base_silence_ms if self.base_silence_ms is not None else base
+        return base, max(base, longest if self.longest_silence_ms is None else self.longest_silence_ms)
 
 
 class TurnDetector:
     """One stream's turns. `start_ms` is where in the stream's audio the first frame begins."""
 
     __slots__ = (
-        "_asked",
-        "_complete",
         "_last_speech_ms",
         "_position_ms",
         "_quiet_ms",
         "_run",
         "_silence_ms",
         "_suggested",
+        "asked_ms",
         "settings",
         "speaking",
     )
@@ -60,8 +68,7 @@ class TurnDetector:
         self._silence_ms = 0  # inside speech: length of the current pause
         self._quiet_ms = 0  # outside speech
         self._suggested = False
-        self._asked = False
-        self._complete = False
+        self.asked_ms: int | None = None  # where the verdict was wanted that is still open
 
     @property
     def position_ms(self) -> int:
@@ -101,7 +108,7 @@ class TurnDetector:
         onset = self._position_ms - self._run * FRAME_MS
         self.speaking = True
         self._run = self._quiet_ms = self._silence_ms = 0
-        self._suggested = self._asked = self._complete = False
+        self._suggested, self.asked_ms = False, None
         self._last_speech_ms = self._position_ms
         return (SpeechStarted(max(0, onset - self.settings.prefix_padding_ms), onset),)
 
@@ -110,7 +117,7 @@ class TurnDetector:
             self._last_speech_ms = self._position_ms
             self._silence_ms = 0
             revoked = self._suggested
-            self._suggested = self._asked = self._complete = False
+            self._suggested, self.asked_ms = False, None
             return (TurnRevoked(self._position_ms),) if revoked else ()
         self._silence_ms += FRAME_MS
         events: list[TurnEvent] = []
@@ -122,11 +129,11 @@ class TurnDetector:
             if self._silence_ms >= self.settings.silence_ms:
                 events.append(self._stop("silence"))
             return tuple(events)
-        base, longest = EAGERNESS[self.settings.eagerness]
+        base, longest = self.settings.pauses
         if self._silence_ms >= longest:
             events.append(self._stop("max_wait"))
-        elif self._silence_ms >= base and not self._asked:
-            self._asked = True
+        elif self._silence_ms >= base and self.asked_ms is None:
+            self.asked_ms = self._position_ms
             events.append(VerdictWanted(self._position_ms))
         return tuple(events)
 
@@ -136,17 +143,17 @@ class TurnDetector:
         if eagerness is None:
             after = self.settings.suggest_after_ms
             return after if after is not None and after < self.settings.silence_ms else None
-        base = EAGERNESS[eagerness][0]
+        base, _ = self.settings.pauses
         return min(base, self.settings.suggest_after_ms or base)
 
     def judge(self, *, complete: bool) -> tuple[TurnEvent, ...]:
         """The answer to VerdictWanted. "Incomplete" waits for more speech or the longest wait."""
-        if not (self.speaking and self._asked and complete):
+        if not (self.speaking and self.asked_ms is not None and complete):
             return ()
         return (self._stop("complete"),)
 
     def _stop(self, cause: str) -> SpeechStopped:
         self.speaking = False
         self._silence_ms = self._quiet_ms = self._run = 0
-        self._suggested = self._asked = False
+        self._suggested, self.asked_ms = False, None
         return SpeechStopped(self._position_ms, self._last_speech_ms, cause)

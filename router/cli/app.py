@@ -1,9 +1,12 @@
 """The commands and their flags. Flags win over environment, environment over file; each command has its room."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from router.config.check import Check
 
 app = typer.Typer(
     name="realtime-router",
@@ -22,6 +25,7 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", envvar="RR_CONFIG", metavar="FILE", help="Server file; without one: the defaults."),
 ]
 UrlOption = Annotated[str, typer.Option("--url", envvar="RR_URL", help="Address of a running router.")]
+CHECKS: "list[Check]" = []  # what the floor above wants looked at by `check`
 LOCAL_URL = "http://127.0.0.1:8080"
 
 
@@ -53,7 +57,7 @@ def check(
     """Check files and run the golden cases beside the routers. Leaves with 1 when anything is wrong."""
     from .check import run
 
-    raise typer.Exit(run(files or [], strict=strict))
+    raise typer.Exit(run(files or [], strict=strict, also=CHECKS))
 
 
 @app.command()

@@ -1,26 +1,27 @@
 """`check`: everything that is wrong, at its place; golden cases; lint. Leaves with 1 when something is wrong."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from router.config import load
-from router.config.check import Report, check_config, check_files
+from router.config.check import Check, Report, check_config, check_files
 from router.config.findings import ConfigError
 
 from .show import console
 
 
-def run(files: list[Path], *, strict: bool = False) -> int:
-    """Check `files`, or what `serve` would load."""
+def run(files: list[Path], *, strict: bool = False, also: Iterable[Check] = ()) -> int:
+    """Check `files`, or what `serve` would load; `also` looks at whole configurations."""
     named = os.environ.get("RR_CONFIG")
     if not files and named:
         files = [Path(named)]
     report = Report()
     if files:
-        report = check_files(files, os.environ)
+        report = check_files(files, os.environ, also)
     else:
         try:
-            check_config(load(None, os.environ), report)
+            check_config(load(None, os.environ), report, also)
         except ConfigError as error:
             report.add(error)
     return show(report, strict=strict)

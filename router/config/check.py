@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from .router_file import Case, RouterFile
 from .table import build_table
 
 SEED = "golden"
+Check = Callable[[Config], Iterable[Finding]]
 _EXPECTED = {"router": "router", "route": "route_id", "variant": "variant_id", "model": "model", "reason": "reason"}
 
 
@@ -45,8 +46,8 @@ class Report:
         self.texts |= error.texts
 
 
-def check_files(paths: Iterable[Path], environ: Mapping[str, str]) -> Report:
-    """Every file, whichever kind it is. Never raises for what is in the files."""
+def check_files(paths: Iterable[Path], environ: Mapping[str, str], also: Iterable[Check] = ()) -> Report:
+    """Every file, whichever kind it is; `also` looks at whole configurations. Never raises for what is in the files."""
     report = Report()
     for path in paths:
         report.files.append(str(path))
@@ -56,14 +57,14 @@ def check_files(paths: Iterable[Path], environ: Mapping[str, str]) -> Report:
             if _is_router(path):
                 check_router(load_router(path, environ), report)
             else:
-                check_config(load(path, environ), report)
+                check_config(load(path, environ), report, also)
         except ConfigError as error:
             report.add(error)
     return report
 
 
-def check_config(config: Config, report: Report) -> None:
-    """A whole configuration: its table, each router's cases, and lint. Raises ConfigError."""
+def check_config(config: Config, report: Report, also: Iterable[Check] = ()) -> None:
+    """A whole configuration: its table, each router's cases, lint, and what `also` finds. Raises ConfigError."""
     table = build_table(config)
     for source in config.routers:
         if source.file not in report.files:
@@ -77,6 +78,8 @@ def check_config(config: Config, report: Report) -> None:
         line, column = _place_of(text, about.text) if about else (1, 1)
         report.findings.append(Finding(about.file if about else file, text, line, column, severity="warning"))
     _lint_salts(config.routers, report)
+    for check in also:
+        report.findings += check(config)
 
 
 def check_router(source: RouterSource, report: Report) -> None:

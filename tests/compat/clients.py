@@ -67,3 +67,7 @@ PIPECAT = Python(
         "wait-for2==0.4.1",
     ),
 )
+# The turn model of pipecat, what runs it, and no more of pipecat than its own reading of it needs.
+SMART_TURN = Python(
+    "smart-turn", ("pipecat-ai==1.14.0", "onnxruntime==1.31.1", "loguru==0.7.3", "soxr==1.1.0", "wait-for2==0.4.1")
+)

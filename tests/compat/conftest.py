@@ -54,9 +54,13 @@ class House:
 class Process:
     """A program of ours that says on stdout where it listens."""
 
-    def __init__(self, *arguments, pattern, log):
+    def __init__(self, *arguments, pattern, log, path=()):
         environment = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        environment |= {"HOME": str(log.parent), "RR_NO_OLLAMA": "1", "PYTHONPATH": str(ROOT)}
+        environment |= {
+            "HOME": str(log.parent),
+            "RR_NO_OLLAMA": "1",
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path))),
+        }
         self._log = log.open("w")
         self._process = subprocess.Popen(
             [sys.executable, "-m", *arguments], stdout=self._log, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
@@ -100,23 +104,24 @@ def upstream(home):
     process.stop()
 
 
-def _serve(home, upstream, name, *flags):
+def serve(home, upstream, name, *flags, path=()):
+    """A server of ours; `path`: folders of packages that it finds besides its own."""
     config = home / f"{name}.yaml"
     config.write_text(CONFIG.format(key=KEY, upstream=f"{upstream}/v1"))
     arguments = ("realtime", "serve", "--config", str(config), "--port", "0", *flags)
-    return Process(*arguments, pattern=r"https?://127\.0\.0\.1:(\d+)", log=home / f"{name}.log")
+    return Process(*arguments, pattern=r"https?://127\.0\.0\.1:(\d+)", log=home / f"{name}.log", path=path)
 
 
 @pytest.fixture(scope="session")
 def house(home, upstream):
-    process = _serve(home, upstream, "plain")
+    process = serve(home, upstream, "plain")
     yield House(int(process.found[1]), upstream)
     process.stop()
 
 
 @pytest.fixture(scope="session")
 def tls_house(home, upstream):
-    process = _serve(home, upstream, "tls", "--tls-dev")
+    process = serve(home, upstream, "tls", "--tls-dev")
     certificate = next((home / ".cache" / "realtime-router").glob("*cert*"))
     yield House(int(process.found[1]), upstream, certificate)
     process.stop()

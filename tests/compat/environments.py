@@ -39,11 +39,12 @@ class Python:
 
     def command(self, driver: Path) -> tuple[list[str], dict[str, str]]:
         """How to run a driver in here, and the variables that takes."""
-        folder = made(self.name, self.packages, self._install)
+        folder = made(self.name, self.packages, self.install)
         path = os.pathsep.join((str(folder), str(HERE / "common")))
         return [sys.executable, str(driver)], {"PYTHONPATH": path}
 
-    def _install(self, folder: Path) -> list[str]:
+    def install(self, folder: Path) -> list[str]:
+        """The command that installs it."""
         flags = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--no-compile", "--retries", "1"]
         return [sys.executable, "-m", "pip", "install", *flags, "--target", str(folder), *self.packages]
 
@@ -60,11 +61,12 @@ class Node:
         node = shutil.which("node")
         if node is None or shutil.which("npm") is None:
             pytest.skip("node and npm are not installed")
-        folder = made(self.name, self.packages, self._install)
+        folder = made(self.name, self.packages, self.install)
         copy = link(folder, driver)
         return [node, "--import", str(copy.parent.parent / "common" / "guard.mjs"), str(copy)], {}
 
-    def _install(self, folder: Path) -> list[str]:
+    def install(self, folder: Path) -> list[str]:
+        """The command that installs them."""
         (folder / "package.json").write_text('{"name": "compat", "private": true, "type": "module"}')
         flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel", "error"]
         return ["npm", "install", "--prefix", str(folder), *flags, *self.packages]

@@ -1,16 +1,16 @@
-"""Whether a turn is complete: the table of the text method, and the sound model's features and refusals."""
+"""Whether a turn is complete: the table of the text method, and the sound model's features and session.
+
+The real sound model is compared with pipecat's own reading of it in tests/compat/test_smart_turn.py.
+"""
 
 import hashlib
 
 import numpy as np
 import pytest
 
-from realtime.stages import smart_turn
-from realtime.stages.base import Transcript
+from realtime.stages import smart_turn, weights
 from realtime.stages.semantic import sounds_complete
-from realtime.stages.smart_turn import SmartTurn, SmartTurnUnavailable, features
-from realtime.studio import Studio
-from router.config import Realtime
+from realtime.stages.smart_turn import SmartTurn, features
 
 
 @pytest.mark.parametrize(
@@ -56,35 +56,6 @@ def test_a_tone_lights_the_mel_band_of_its_frequency_at_the_end_of_the_window():
     assert made[centre, 760] > made[centre, 600] + 1
 
 
-def test_a_missing_runtime_or_model_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(smart_turn.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SmartTurnUnavailable, match="onnxruntime"):
-        SmartTurn(tmp_path / "model.onnx")
-    monkeypatch.setattr(smart_turn.importlib.util, "find_spec", lambda name: object())
-    with pytest.raises(SmartTurnUnavailable, match="cannot read"):
-        SmartTurn(tmp_path / "model.onnx")
-    (tmp_path / "model.onnx").write_bytes(b"other")
-    with pytest.raises(SmartTurnUnavailable, match="SHA-256"):
-        SmartTurn(tmp_path / "model.onnx")
-
-
-class ByEar:
-    """A turn model that decides by the length of what it hears."""
-
-    async def complete(self, samples):
-        return len(samples) > 1000
-
-
-async def test_a_turn_model_decides_by_sound_and_words_decide_without_one():
-    studio = Studio(router=None, settings=Realtime(), batcher=None, speech=None)
-    assert await studio.complete(Transcript("what time is it"), b"")
-    assert not await studio.complete(Transcript("turn on the"), bytes(4000))
-    assert await studio.complete(None, b"")
-    studio.turn_model = ByEar()
-    assert await studio.complete(Transcript("turn on the"), bytes(4000))
-    assert not await studio.complete(Transcript("what time is it"), bytes(1000))
-
-
 class Runtime:
     """Stands for the inference runtime: remembers what it was given."""
 
@@ -94,19 +65,20 @@ class Runtime:
 
     class InferenceSession:
         def __init__(self, model, options, providers):
-            self.options = options
+            self.model, self.options = model, options
 
         def run(self, outputs, inputs):
-            return [np.array([[0.5 + inputs["input_features"].std() / 10]])]
+            return [np.array([[inputs["input_features"].std()]])]
 
 
-async def test_the_sound_model_runs_on_one_thread_and_above_a_half_is_complete(tmp_path, monkeypatch):
+async def test_the_sound_model_runs_on_one_thread_of_its_own(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"weights")
-    monkeypatch.setattr(smart_turn, "SHA256", hashlib.sha256(b"weights").hexdigest())
-    monkeypatch.setattr(smart_turn.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(
+        smart_turn, "SMART_TURN", weights.Weights("x", "x", "x", hashlib.sha256(b"weights").hexdigest(), RuntimeError)
+    )
     monkeypatch.setattr(smart_turn.importlib, "import_module", lambda name: Runtime)
     model = SmartTurn(path)
     noise = np.random.default_rng(2).integers(-9000, 9000, 40_000).astype(np.int16)
-    assert await model.complete(noise)
-    assert model._session.options.intra_op_num_threads == 1
+    assert await model.probability(noise) == pytest.approx(features(noise).std())
+    assert model._session.options.intra_op_num_threads == model._session.options.inter_op_num_threads == 1
