@@ -21,13 +21,7 @@ What the shell owes the machine
 A broken invariant of ours raises `BrokenInvariantError`: close with 1011, count a bug. Client input never raises.
 """
 
-from .alarms import (
-    Alarm,
-    Alarms,
-)
-from .broken import (
-    BrokenInvariantError,
-)
+from .broken import BrokenInvariantError
 from .client_events import (
     AppendAudio,
     CancelResponse,
@@ -45,11 +39,6 @@ from .client_events import (
     RetrieveItem,
     TruncateItem,
     UpdateSession,
-)
-from .desk import (
-    Desk,
-    objection_to_cut,
-    unrecorded,
 )
 from .effects import (
     ApplySettings,
@@ -82,11 +71,6 @@ from .items import (
     Part,
     Role,
     TextPart,
-    size_bytes,
-)
-from .listener import (
-    Listener,
-    silenced,
 )
 from .pipeline_events import (
     AudioChunk,
@@ -140,22 +124,7 @@ from .reply_events import (
     WordsDone,
     WordsSpoken,
 )
-from .reports import (
-    Reports,
-)
-from .requests import (
-    context,
-    forget,
-    limit_for,
-    own_context,
-    recorded,
-    request,
-    with_words,
-)
-from .rules import (
-    SessionRules,
-    accept_all,
-)
+from .rules import SessionRules
 from .server_events import (
     ConversationCreated,
     DtmfReceived,
@@ -185,41 +154,14 @@ from .server_events import (
     TranscriptionFailed,
     TranscriptionSegment,
 )
-from .session import (
-    Event,
-    SessionMachine,
-)
-from .settings import (
-    AudioFormat,
-    Modality,
-    Patch,
-    Retention,
-    SessionKind,
-    SessionSettings,
-    TurnDetection,
-    deep_merge,
-)
-from .state import (
-    Output,
-    SessionState,
-)
-from .turns import (
-    Signal,
-    TurnState,
-    mermaid,
-)
-from .usage import (
-    NO_USAGE,
-    Attempts,
-    RateLimit,
-    TranscriptionUsage,
-    Usage,
-)
+from .session import Event, SessionMachine
+from .settings import AudioFormat, Modality, Patch, Retention, SessionKind, SessionSettings, TurnDetection
+from .state import Output
+from .turns import TurnState
+from .usage import NO_USAGE, Attempts, RateLimit, TranscriptionUsage, Usage
 
 __all__ = [
     "NO_USAGE",
-    "Alarm",
-    "Alarms",
     "AppendAudio",
     "ApplySettings",
     "ArgumentsAdded",
@@ -245,7 +187,6 @@ __all__ = [
     "CreateItem",
     "CreateResponse",
     "DeleteItem",
-    "Desk",
     "Disconnected",
     "Draining",
     "DropAudio",
@@ -274,7 +215,6 @@ __all__ = [
     "ItemTruncated",
     "LimitsKnown",
     "LimitsTold",
-    "Listener",
     "Malformed",
     "McpItem",
     "Message",
@@ -301,7 +241,6 @@ __all__ = [
     "ReplyFailed",
     "ReplyFinished",
     "ReplyRequest",
-    "Reports",
     "ResponseDone",
     "ResponseOptions",
     "ResponseStarted",
@@ -318,9 +257,7 @@ __all__ = [
     "SessionMachine",
     "SessionRules",
     "SessionSettings",
-    "SessionState",
     "SessionUpdated",
-    "Signal",
     "SpeakingFinished",
     "SpeechBegan",
     "SpeechEnded",
@@ -360,19 +297,5 @@ __all__ = [
     "WordSpoken",
     "WordsDone",
     "WordsSpoken",
-    "accept_all",
-    "context",
-    "deep_merge",
-    "forget",
-    "limit_for",
-    "mermaid",
-    "objection_to_cut",
-    "own_context",
-    "recorded",
-    "request",
     "routing_facts",
-    "silenced",
-    "size_bytes",
-    "unrecorded",
-    "with_words",
 ]

@@ -1,0 +1,149 @@
+"""A response as it grows, as JSON: its items, parts, words, sound and tool calls. Sound has a short way of its own."""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from realtime.protocol import (
+    ArgumentsAdded,
+    ArgumentsDone,
+    AudioDone,
+    AudioSpoken,
+    OutputItemAdded,
+    OutputItemDone,
+    PartAdded,
+    PartDone,
+    PartPlace,
+    ResponseDone,
+    ResponseStarted,
+    TextDone,
+    TextWritten,
+    ToolServerArguments,
+    ToolServerProgress,
+    WordsDone,
+    WordsSpoken,
+)
+
+from .dialect import Dialect
+from .items import write_item, write_part
+from .responses import write_response
+
+Wire = dict[str, Any]
+
+
+class AudioFrames:
+    """Frames of sound: the constant part of a frame is made once per content part."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._type = f"response.{_stem(dialect)}audio.delta"
+        self._place: PartPlace | None = None
+        self._head = b""
+
+    def write(self, event: AudioSpoken, event_id: str) -> bytes:
+        """One frame."""
+        place = event.place
+        if place != self._place:
+            self._place, self._head = place, orjson.dumps({"type": self._type, **_at(place), "delta": ""})[:-2]
+        return b'%b%b","event_id":%b}' % (self._head, base64.b64encode(event.audio), orjson.dumps(event_id))
+
+
+def answering_writers(dialect: Dialect) -> Mapping[type, Callable[[Any], Wire | None]]:
+    """How each event of a response is written; None where the dialect has no such event."""
+    out, beta = _stem(dialect), dialect is Dialect.BETA
+    return {
+        ResponseStarted: lambda e: {"type": "response.created", "response": write_response(e.response, dialect)},
+        ResponseDone: lambda e: _done(e, dialect),
+        OutputItemAdded: lambda e: _output_item("added", e, dialect),
+        OutputItemDone: lambda e: _output_item("done", e, dialect),
+        PartAdded: lambda e: _placed("response.content_part.added", e.place, part=write_part(e.part)),
+        PartDone: lambda e: _placed("response.content_part.done", e.place, part=write_part(e.part)),
+        TextWritten: lambda e: _placed(f"response.{out}text.delta", e.place, delta=e.text),
+        TextDone: lambda e: _placed(f"response.{out}text.done", e.place, text=e.text),
+        AudioSpoken: _audio_with_words,
+        AudioDone: lambda e: _placed(f"response.{out}audio.done", e.place),
+        WordsSpoken: lambda e: _placed(f"response.{out}audio_transcript.delta", e.place, delta=e.text),
+        WordsDone: lambda e: _placed(f"response.{out}audio_transcript.done", e.place, transcript=e.text),
+        ArgumentsAdded: lambda e: _call("delta", e.place, call_id=e.call_id, delta=e.text),
+        ArgumentsDone: lambda e: _arguments_done(e, named=not beta),
+        ToolServerProgress: lambda e: None if beta else _progress(e),
+        ToolServerArguments: lambda e: None if beta else _server_arguments(e),
+    }
+
+
+def _stem(dialect: Dialect) -> str:
+    return "" if dialect is Dialect.BETA else "output_"
+
+
+def _at(place: PartPlace) -> Wire:
+    return {
+        "response_id": place.response_id,
+        "item_id": place.item_id,
+        "output_index": place.output_index,
+        "content_index": place.content_index,
+    }
+
+
+def _placed(kind: str, place: PartPlace, **fields: Any) -> Wire:
+    return {"type": kind, **_at(place), **fields}
+
+
+def _done(event: ResponseDone, dialect: Dialect) -> Wire:
+    wire: Wire = {"type": "response.done", "response": write_response(event.response, dialect)}
+    if dialect is Dialect.INWORLD:
+        wire["usage"] = wire["response"]["usage"]
+    return wire
+
+
+def _output_item(stage: str, event: OutputItemAdded | OutputItemDone, dialect: Dialect) -> Wire:
+    return {
+        "type": f"response.output_item.{stage}",
+        "response_id": event.response_id,
+        "output_index": event.output_index,
+        "item": write_item(event.item, dialect),
+    }
+
+
+def _audio_with_words(event: AudioSpoken) -> Wire:
+    ends = [end_ms / 1000 for _, end_ms in event.words]
+    alignment = {
+        "words": [word for word, _ in event.words],
+        "wordStartTimeSeconds": [0.0, *ends[:-1]],
+        "wordEndTimeSeconds": ends,
+    }
+    delta = base64.b64encode(event.audio).decode("ascii")
+    told = {"timestampInfo": {"wordAlignment": alignment}}
+    return _placed("response.output_audio.delta", event.place, delta=delta, providerData=told)
+
+
+def _call(stage: str, place: PartPlace, **fields: Any) -> Wire:
+    return {
+        "type": f"response.function_call_arguments.{stage}",
+        "response_id": place.response_id,
+        "item_id": place.item_id,
+        "output_index": place.output_index,
+        **fields,
+    }
+
+
+def _arguments_done(event: ArgumentsDone, *, named: bool) -> Wire:
+    name = {"name": event.name} if named else {}
+    return _call("done", event.place, call_id=event.call_id, **name, arguments=event.arguments)
+
+
+def _progress(event: ToolServerProgress) -> Wire:
+    place = {} if event.subject == "mcp_list_tools" else {"output_index": event.output_index}
+    return {"type": f"{event.subject}.{event.stage}", "item_id": event.item_id, **place}
+
+
+def _server_arguments(event: ToolServerArguments) -> Wire:
+    place = event.place
+    stage, field = ("done", "arguments") if event.done else ("delta", "delta")
+    return {
+        "type": f"response.mcp_call_arguments.{stage}",
+        "response_id": place.response_id,
+        "item_id": place.item_id,
+        "output_index": place.output_index,
+        field: event.text,
+    }
