@@ -55,10 +55,11 @@ class Facts:
     prompt_variables: Mapping[str, Any] = field(default_factory=dict)
     options: RoutingOptions = RoutingOptions()
     needs: Needs = Needs()
-    health: Mapping[str, TargetHealth] = field(default_factory=dict)  # by target name
+    health: Mapping[str, TargetHealth] = field(default_factory=dict)  # by target name; never altered once handed in
     now_s: float = 0.0
     wall_s: float = 0.0
     seed: str = ""  # stands in for a missing unit: one fresh random text per request, recorded
     forced_variant: str | None = None  # x-rr-variant, for keys that may
     tripped: frozenset[str] = frozenset()  # routers whose guardrails have tripped: everybody gets the control
     kind: str = "chat"  # what `auto` may pick from where no router says it: Target.kind
+    held: str | None = None  # the target that answered this conversation lately: preferred where measurements rank

@@ -5,37 +5,100 @@ Cool-down never leaves out the last target: if all rest, the one that is back so
 just back from its rest is preferred by a growing share of requests only; for the others it stands last.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .bucketing import BUCKETS, bucket
-from .facts import Facts, Needs
+from .facts import Facts, Needs, TargetHealth
 from .plan import Candidate
-from .target import Target
+from .target import Feature, Target
 
 COOLING = "cooling down"
 PROBED = "cooling down, probe under way"
-NO_NEEDS = Needs()
+NO_WARNINGS: tuple[str, ...] = ()
 
 Candidates = tuple[Candidate, ...]
 
 
-def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candidates, tuple[str, ...]]:
-    """The candidates with reasons for those who are left out, and warnings. `names` are those of the lineup."""
-    warnings: tuple[str, ...] = ()
-    needs, now_s = facts.needs, facts.now_s
-    if needs != NO_NEEDS:
-        for candidate in lineup:
-            if lacking(candidate.target, needs):
-                lineup, warnings = _able(lineup, needs)
-                break
+@dataclass(frozen=True, slots=True)
+class Narrowest:
+    """What every target of a lineup is known to meet: a request within it needs no look at each of them."""
+
+    lacks: frozenset[Feature] = frozenset()
+    context_tokens: float = math.inf
+    max_output_tokens: float = math.inf
+
+    @classmethod
+    def of(cls, targets: Iterable[Target]) -> "Narrowest":
+        """The narrowest of each."""
+        lacks, context, output = frozenset[Feature](), math.inf, math.inf
+        for target in targets:
+            lacks |= target.lacks
+            context = context if target.context_tokens is None else min(context, target.context_tokens)
+            output = output if target.max_output_tokens is None else min(output, target.max_output_tokens)
+        return cls(lacks, context, output)
+
+    def meets(self, needs: Needs) -> bool:
+        """Whether all of them surely can."""
+        output = needs.max_output_tokens or 0
+        return (
+            output <= self.max_output_tokens
+            and (needs.prompt_tokens or 0) + output <= self.context_tokens
+            and needs.features.isdisjoint(self.lacks)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A lineup in the order of one snapshot of health: each target once, best first."""
+
+    names: tuple[str, ...]
+    candidates: Candidates
+    narrowest: Narrowest
+    uneasy: tuple[str, ...] = ()  # whose health is more than a measurement: they rest, are probed, or are just back
+    fluid: Mapping[str, int] = field(default_factory=dict)  # whose place is by measurement, and the first such place
+
+    def holding(self, name: str | None) -> "Ranked":
+        """With this target before the others that measurements alone rank; no other place is touched."""
+        first = None if name is None else self.fluid.get(name)
+        if name is None or first is None or self.names[first] == name:
+            return self
+        at = self.names.index(name)
+        return replace(
+            self,
+            names=(*self.names[:first], name, *self.names[first:at], *self.names[at + 1 :]),
+            candidates=(
+                *self.candidates[:first], self.candidates[at], *self.candidates[first:at], *self.candidates[at + 1 :]
+            ),
+        )  # fmt: skip
+
+
+def uneasy(names: Sequence[str], health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
+    """Who of them a decision has to look at."""
+    if not health:
+        return ()
+    seen = [(name, health[name]) for name in names if name in health]
+    return tuple(
+        [name for name, one in seen if one.rests_until_s > 0.0 or one.probing or one.half_open or one.share < 1.0]
+    )
+
+
+def fit(ranked: Ranked, facts: Facts) -> tuple[Candidates, tuple[str, ...]]:
+    """The candidates with reasons for those who are left out, and warnings."""
+    lineup, warnings = ranked.candidates, NO_WARNINGS
+    if not ranked.narrowest.meets(facts.needs):
+        lineup, warnings = _able(lineup, facts.needs)
+    return (_rested(ranked, lineup, facts), warnings) if ranked.uneasy else (lineup, warnings)
+
+
+def _rested(ranked: Ranked, lineup: Candidates, facts: Facts) -> Candidates:
+    now_s = facts.now_s
     resting: dict[str, str] = {}
     probes: set[str] = set()
     rising: set[str] = set()
-    for name in names:
-        seen = facts.health.get(name)
-        if seen is None:
-            continue
+    for name in ranked.uneasy:
+        seen = facts.health[name]
         if seen.rests_until_s > now_s or seen.probing:
             resting[name] = PROBED if seen.rests_until_s <= now_s else COOLING
             continue
@@ -44,10 +107,10 @@ def fit(names: Sequence[str], lineup: Candidates, facts: Facts) -> tuple[Candida
         if seen.share < 1.0:
             rising.add(name)
     if resting:
-        lineup = _awake(names, lineup, resting, facts)
+        lineup = _awake(ranked.names, lineup, resting, facts)
     if probes:
         lineup = tuple(replace(one, once=True) if one.target.name in probes else one for one in lineup)
-    return _eased(lineup, rising, facts) if rising else lineup, warnings
+    return _eased(lineup, rising, facts) if rising else lineup
 
 
 def lacking(target: Target, needs: Needs) -> str | None:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from .aliases import Aliases
 from .facts import RoutingOptions, TargetHealth
+from .fitness import Narrowest, Ranked, uneasy
 from .ordering import AUTO_SORT, PROVIDER_SORT, Ranking, SortMetric, criterion
 from .plan import Candidate
 from .refusal import BadRoutingField, suggestion
@@ -25,9 +26,12 @@ Segment = Ranking | tuple[Candidate, ...]
 
 
 class Lineup:
-    """Segments of the lineup, each ranked by itself; `order` puts them together."""
+    """Segments of the lineup, each ranked by itself; `order` puts them together.
 
-    __slots__ = ("_candidates", "_fixed", "_segments", "warnings")
+    What comes of one snapshot of health is remembered until another one is handed in: they are never altered.
+    """
+
+    __slots__ = ("_candidates", "_latest", "_narrowest", "_segments", "fluid", "warnings")
 
     def __init__(self, segments: Sequence[Segment], ignored: Collection[str], warnings: tuple[str, ...]) -> None:
         self._segments = tuple(segments)
@@ -37,22 +41,34 @@ class Lineup:
             for candidate in found:
                 name = candidate.target.name
                 self._candidates[name] = replace(candidate, skipped=IGNORED) if name in ignored else candidate
+        self._narrowest = Narrowest.of(candidate.target for candidate in self._candidates.values())
         self.warnings = warnings
-        measured = any(isinstance(segment, Ranking) and segment.measured for segment in segments)
-        self._fixed = None if measured else self._joined({})
+        self.fluid = any(isinstance(segment, Ranking) and segment.fluid for segment in segments)
+        nothing: Mapping[str, TargetHealth] = {}
+        self._latest = (nothing, self._joined(nothing))
 
-    def order(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, ...], tuple[Candidate, ...]]:
-        """Names and candidates, each once, best first."""
-        return self._joined(health) if self._fixed is None else self._fixed
+    def order(self, health: Mapping[str, TargetHealth], held: str | None = None) -> Ranked:
+        """Everybody once, best first; `held` before those that only measurements would put before it."""
+        seen, ranked = self._latest
+        if seen is not health:
+            ranked = self._joined(health)
+            self._latest = (health, ranked)
+        return ranked if held is None else ranked.holding(held)
 
-    def _joined(self, health: Mapping[str, TargetHealth]) -> tuple[tuple[str, ...], tuple[Candidate, ...]]:
+    def _joined(self, health: Mapping[str, TargetHealth]) -> Ranked:
         names: dict[str, None] = {}
+        fluid: dict[str, int] = {}
         for segment in self._segments:
             if isinstance(segment, Ranking):
-                names.update(dict.fromkeys(segment.order(health)))
+                found = segment.order(health)
+                if segment.fluid:
+                    fluid.update((name, len(names)) for name in found if name not in names)
+                names.update(dict.fromkeys(found))
             else:
                 names.update((candidate.target.name, None) for candidate in segment)
-        return tuple(names), tuple([self._candidates[name] for name in names])
+        ordered = tuple(names)
+        candidates = tuple([self._candidates[name] for name in ordered])
+        return Ranked(ordered, candidates, self._narrowest, uneasy(ordered, health), fluid)
 
 
 @dataclass(frozen=True, slots=True)

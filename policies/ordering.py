@@ -55,7 +55,7 @@ class Ranking:
     Only the best `limit` may answer.
     """
 
-    __slots__ = ("_criteria", "_limit", "_names", "_positions", "_static", "measured", "targets")
+    __slots__ = ("_criteria", "_limit", "_names", "_positions", "_static", "fluid", "measured", "targets")
 
     def __init__(self, targets: Sequence[Target], sort: Iterable[str], limit: int | None = None) -> None:
         self._limit = limit
@@ -65,7 +65,9 @@ class Ranking:
         self._names = tuple(target.name for target in self.targets)
         self._static = [keys[name] for name in self._names]
         self._positions = {name: position for position, name in enumerate(self._names)}
-        self.measured = len(self.targets) > 1 and any(metric in MEASURED for metric, _ in self._criteria)
+        several = len(self.targets) > 1
+        self.measured = several and any(metric in MEASURED for metric, _ in self._criteria)
+        self.fluid = several and bool(self._criteria) and self._criteria[0][0] in MEASURED  # nothing stands above it
 
     def order(self, health: Mapping[str, TargetHealth]) -> tuple[str, ...]:
         """The names of the targets, best first; ties stay in the order given."""

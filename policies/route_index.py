@@ -1,8 +1,8 @@
 """Routes in order, tested in order, without testing those that a table of guards has already turned away.
 
 Every decision shares one set of bindings, made when the first condition is really evaluated. The messages are only
-converted when some condition of the router asks for them. Where all that is asked for is text (or absent), what came of
-it is remembered: the same texts lead to the same route.
+converted when some condition of the router asks for them. Where all that is asked for is text, whole numbers and truth
+values (or absent), what came of it is remembered: the same values lead to the same route.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from .sieve import Sieve
 
 ALWAYS = "true"
 SHARED_RECORDS = 256
-REMEMBERED = 4096  # answers by the texts they depend on; then all are forgotten
-WHOLE = frozenset({"messages", "metadata", "voice"})  # variables that are no text
+REMEMBERED = 4096  # answers by the values they depend on; then all are forgotten
+WHOLE = frozenset({"messages", "metadata", "voice"})  # variables that are no plain value
 
 Tested = tuple[TestedCondition, ...]
 Texts = tuple[Any, ...]
@@ -90,14 +90,20 @@ class RouteIndex:
         return known  # type: ignore[return-value]  # MISSING is not stored
 
     def _texts(self, facts: Facts) -> Texts | None:
-        """All that the conditions ask for, or None where that is more than a few texts."""
+        """All that the conditions ask for, or None where that is more than a few plain values."""
         if self._names is None:
             return None
-        texts = tuple([read(name, facts) for name in self._names])
-        for text in texts:
-            if text is not MISSING and text.__class__ is not str:
+        texts: list[Any] = []
+        for name in self._names:
+            value = read(name, facts)
+            kind = value.__class__
+            if kind is str or value is MISSING:
+                texts.append(value)
+            elif kind is int or kind is bool:
+                texts.append((kind, value))  # Python takes True for 1, a condition does not
+            else:
                 return None
-        return texts
+        return tuple(texts)
 
     def _first(self, facts: Facts) -> tuple[Route | None, Tested]:
         candidates, certain, records = self._sift(facts)

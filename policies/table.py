@@ -36,6 +36,7 @@ class Rules:
     index: RouteIndex
     dealers: Mapping[str, Dealer]
     lineups: Mapping[tuple[str, str], Lineup]
+    fluid: bool  # in some lineup measurements alone rank several targets
 
 
 class RoutingTable:
@@ -70,6 +71,7 @@ class RoutingTable:
             self._rules[policy.name] = self._ready(policy)
         self._plain = lru_cache(REMEMBERED)(self._cast_plain)
         self._router = lru_cache(REMEMBERED)(self._find_router)
+        self.fluid = lru_cache(REMEMBERED)(self._find_fluid)
 
     @property
     def policies(self) -> Mapping[str, Policy]:
@@ -125,7 +127,16 @@ class RoutingTable:
             for variant in route.variants
         }
         dealers = {route.id: Dealer(policy, route) for route in policy.every_route}
-        return Rules(policy, RouteIndex(policy.routes), dealers, lineups)
+        fluid = any(lineup.fluid for lineup in lineups.values())
+        return Rules(policy, RouteIndex(policy.routes), dealers, lineups, fluid)
+
+    def _find_fluid(self, model: str, kind: str, options: RoutingOptions) -> bool:
+        """Whether measurements may rank who answers this model string: then `Facts.held` matters."""
+        try:
+            rules = self._router(model)
+            return bool(options.sort) or rules.fluid if rules else self._cast_plain(model, kind, options).fluid
+        except RoutingRefusal:
+            return False
 
     def _find_router(self, model: str) -> Rules | None:
         """The router a model string names, or None if it names a model."""
@@ -224,8 +235,7 @@ class RoutingTable:
     def _plan(
         self, lineup: Lineup, facts: Facts, limits: Limits, first_token_s: float | None
     ) -> tuple[Plan, tuple[str, ...]]:
-        names, ranked = lineup.order(facts.health)
-        candidates, warnings = fit(names, ranked, facts)
+        candidates, warnings = fit(lineup.order(facts.health, facts.held), facts)
         if _first(candidates) is None:
             raise self._nobody(candidates, facts)
         asked_s = facts.options.first_token_s or first_token_s

@@ -144,6 +144,13 @@ class Queued(logging.Handler):
         """None is needed: a queue takes from any thread."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Queue what no filter holds back. From Python 3.13 on, the inherited one insists on a lock."""
+        kept = bool(self.filter(record))
+        if kept:
+            self.emit(record)
+        return kept
+
     def emit(self, record: Item) -> None:
         """Queue or drop."""
         if not self.batches.put(record):

@@ -40,6 +40,7 @@ class Record:
     warnings: list[Warned] = field(default_factory=list)
     trace_id: str | None = None  # 32 hexadecimal digits where the request is traced and sampled
     inferred: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # variables guessed for a condition
+    conversation: bytes | None = None  # stands for it where it matters who answered it; never shown
 
     @property
     def served(self) -> Attempt | None:

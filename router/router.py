@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from policies import Decision, Facts, RoutingRefusal, Try
 
 from .clock import Clock
+from .conversations import conversation_of
 from .dispatch import CHAT, Errand, dispatch
 from .explained import explained
 from .flow import Flow
@@ -72,9 +73,10 @@ class Router:
 
     def decide(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Decision:
         """The decision for a chat document; nothing is called or counted. Raises Refusal."""
+        state = self.state
         request = parse_chat(document, empty_messages=True)
-        facts, _ = _informed(self.state, self._facts(request, caller))
-        return self._decided(self.state, facts)
+        facts, _ = _informed(state, self._facts(request, caller, self._conversation(state, request, caller, "chat")))
+        return self._decided(state, facts)
 
     def explain(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> dict[str, Any]:
         """Decision and plan as JSON (the answer of POST /v1/router/explain). Raises Refusal."""
@@ -185,7 +187,14 @@ class Router:
         for upstream in self.state.upstreams.values():
             await upstream.aclose()
 
-    def _facts(self, request: Request, caller: Caller, kind: str = "chat") -> Facts:
+    @staticmethod
+    def _conversation(state: State, request: Request, caller: Caller, kind: str) -> bytes | None:
+        """What stands for the conversation, where it matters who answered it."""
+        if not state.table.fluid(request.model, TARGET_KINDS.get(kind, "chat"), request.options):
+            return None
+        return conversation_of(request.document, request.messages, user=request.user, key_id=caller.key_id)
+
+    def _facts(self, request: Request, caller: Caller, conversation: bytes | None, kind: str = "chat") -> Facts:
         clock = self.clock
         now_s = clock.now()
         return Facts(
@@ -204,6 +213,7 @@ class Router:
             _fresh_id(clock),
             caller.forced_variant,
             kind=TARGET_KINDS.get(kind, "chat"),
+            held=None if conversation is None else self._around.conversations.held(conversation, now_s),
         )
 
     @staticmethod
@@ -216,7 +226,9 @@ class Router:
             ) from None
 
     def _walk(self, state: State, request: Request, caller: Caller, kind: str) -> Walk:
-        walk = self._set_out(state, self._facts(request, caller, kind), caller, kind)
+        conversation = self._conversation(state, request, caller, kind)
+        walk = self._set_out(state, self._facts(request, caller, conversation, kind), caller, kind)
+        walk.record.conversation = conversation
         if request.warnings:
             walk.record.warnings += request.warnings
         return walk

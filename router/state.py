@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 
-from policies import CooldownRule, Decision, Facts
+from policies import CooldownRule, Decision, Facts, RoutingOptions
 
 from .record import Record
 from .upstreams.base import Upstream
@@ -17,6 +17,10 @@ class Table(Protocol):
 
     def decide(self, facts: Facts) -> Decision:
         """The decision and its plan."""
+        ...
+
+    def fluid(self, model: str, kind: str, options: RoutingOptions, /) -> bool:
+        """Whether it may matter who answered the conversation lately."""
         ...
 
 

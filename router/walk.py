@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from policies import Attempt, Decision, ErrorDetail, Facts, Outcome, Stop, Try
 
 from .clock import Clock
+from .conversations import Conversations
 from .deadline import Overtime
 from .ending import refusal
 from .health import Budgets, Health
@@ -35,6 +36,7 @@ class Surroundings:
     tracing: Tracing | None = None
     hedges: Allowances = field(default_factory=Allowances)
     overtime: Overtime = field(default_factory=Overtime)
+    conversations: Conversations = field(default_factory=Conversations)
     on_decision: tuple[Callable[..., None], ...] = ()
     on_exposure: tuple[Callable[..., None], ...] = ()
     on_attempt: tuple[Callable[..., None], ...] = ()
@@ -304,6 +306,8 @@ class Walk:
         record.outcome = last.outcome if last else Outcome.CANCELLED_BY_CLIENT
         record.status = status if status is not None else self._status(last)
         self._around.budgets.leave(self._pool, retries=max(0, len(attempts) - 1))
+        if record.conversation is not None and last is not None and last.success:
+            self._around.conversations.answered(record.conversation, last.target.name, record.ended_s)
         if self.trace is not None:
             self.trace.finish(record)
         for tell in self._around.on_finish:

@@ -1,7 +1,7 @@
 import pytest
 
 from policies import Candidate, Facts, Feature, Needs, Target, TargetHealth
-from policies.fitness import COOLING, PROBED, fit, lacking
+from policies.fitness import COOLING, PROBED, Narrowest, Ranked, fit, lacking, uneasy
 
 SMALL = Target("p", "small", context_tokens=100, max_output_tokens=50, lacks=frozenset({Feature.TOOLS, Feature.VISION}))
 LARGE = Target("p", "large", context_tokens=1000)
@@ -9,8 +9,14 @@ OPEN = Target("p", "open")
 ALL = tuple(Candidate(target) for target in (SMALL, LARGE, OPEN))
 
 
+def fitted(facts, lineup=ALL):
+    names = tuple(candidate.target.name for candidate in lineup)
+    narrowest = Narrowest.of(candidate.target for candidate in lineup)
+    return fit(Ranked(names, lineup, narrowest, uneasy(names, facts.health)), facts)
+
+
 def skipped(facts, lineup=ALL):
-    candidates, warnings = fit([candidate.target.name for candidate in lineup], lineup, facts)
+    candidates, warnings = fitted(facts, lineup)
     assert [candidate.target for candidate in candidates] == [candidate.target for candidate in lineup]
     return [candidate.skipped for candidate in candidates], warnings
 
@@ -70,26 +76,23 @@ def test_reasons_given_before_stay():
 
 def test_the_last_one_is_spared_when_all_rest():
     health = {f"p/{name}": TargetHealth(rests_until_s=99.0) for name in ("small", "large", "open")}
-    candidates, _ = fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, now_s=10.0))
+    candidates, _ = fitted(Facts("m", health=health, now_s=10.0))
     assert [candidate.once for candidate in candidates] == [True, False, False]
 
 
 def test_who_is_just_back_is_preferred_by_its_share_of_requests():
     health = {"p/small": TargetHealth(share=0.3)}
-    first = [
-        fit(["p/small", "p/large", "p/open"], ALL, Facts("m", health=health, seed=f"s{n}"))[0][0].target.model
-        for n in range(1000)
-    ]
+    first = [fitted(Facts("m", health=health, seed=f"s{n}"))[0][0].target.model for n in range(1000)]
     assert 250 < first.count("small") < 350
     assert set(first) == {"small", "large"}
 
 
 def test_who_is_just_back_and_alone_is_tried():
     facts = Facts("m", health={"p/small": TargetHealth(share=0.1)}, seed="s")
-    assert fit(["p/small"], ALL[:1], facts)[0] == ALL[:1]
+    assert fitted(facts, ALL[:1])[0] == ALL[:1]
 
 
 def test_a_probe_is_asked_once():
     facts = Facts("m", health={"p/large": TargetHealth(rests_until_s=5.0, half_open=True)}, now_s=10.0)
-    candidates, _ = fit(["p/small", "p/large", "p/open"], ALL, facts)
+    candidates, _ = fitted(facts)
     assert [candidate.once for candidate in candidates] == [False, True, False]

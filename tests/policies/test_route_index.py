@@ -226,3 +226,10 @@ def test_it_remembers_only_so_many_answers_and_stays_right(monkeypatch):
     whole = RouteIndex(routes('messages.last().content == "x" || language == "es"'))
     facts = Facts("router/x", messages=({"role": "user", "content": "y"},))
     assert whole.depends(facts, frozenset({"language"})) == "language"
+
+
+def test_true_and_one_are_not_the_same_answer_though_python_takes_them_for_equal():
+    index = RouteIndex([Route("one", ANY, Condition("turns == 1 && country != ''"))])
+    for turns, found in ((1, "one"), (True, None), (1, "one"), (1.0, "one"), (2, None)):
+        route, _ = index.first(Facts("m", metadata={"turns": turns, "country": "DE"}))
+        assert (route.id if route else None) == found, turns

@@ -76,6 +76,32 @@ class TestModelStrings:
         assert decision.reason is Reason.BARE_MODEL
         assert order(decision) == ["mine/llama", "openai/llama", "groq/llama"]
 
+    def test_who_answered_the_conversation_stays_before_those_that_are_merely_quicker(self):
+        health = {"mine/llama": TargetHealth(latency_s=0.1), "openai/llama": TargetHealth(latency_s=0.2)}
+        held = {"health": health, "held": "openai/llama"}
+        assert order(decide("llama", **held)) == ["openai/llama", "mine/llama", "groq/llama"]
+        assert order(decide("llama", health=health, held="mine/llama"))[0] == "mine/llama"
+        assert order(decide("llama", health=health, held="gone/llama"))[0] == "mine/llama"
+        chosen = router(variant(model="openai/gpt", fallbacks=("llama",)))
+        assert order(decide("router/support", chosen, **held))[:2] == ["openai/gpt", "openai/llama"]
+        priced = RoutingOptions(sort=("price",))
+        assert order(decide("llama", options=priced, **held))[0] == "groq/llama"
+
+    def test_it_is_known_where_it_matters_who_answered_the_conversation(self):
+        made = table(router(variant(model="llama")), router(name="fixed"), aliases={"old": "llama"})
+        plain, priced = RoutingOptions(), RoutingOptions(sort=("price",))
+        asked = ["llama", "old", "auto", "router/support", "router/fixed", "openai/gpt", "router/none", "nobody"]
+        found = [made.fluid(model, "chat", plain) for model in asked]
+        assert found == [True, True, True, True, False, False, False, False]
+        assert (made.fluid("llama", "chat", priced), made.fluid("router/fixed", "chat", priced)) == (False, True)
+
+    def test_one_snapshot_of_health_after_another_gives_each_its_own_order(self):
+        made = table()
+        slow, quick = TargetHealth(latency_s=0.9), TargetHealth(latency_s=0.1)
+        snapshots = [{"mine/llama": slow, "openai/llama": quick}, {"mine/llama": quick, "openai/llama": slow}]
+        firsts = [order(made.decide(Facts("llama", health=snapshots[turn % 2])))[0] for turn in range(4)]
+        assert firsts == ["openai/llama", "mine/llama"] * 2
+
     def test_auto_takes_the_best_and_never_a_stand_in(self):
         decision = decide("auto", options=RoutingOptions(sort=("price",)))
         assert decision.reason is Reason.AUTO
