@@ -88,11 +88,20 @@ class CelEngine:
         """Values shared by any number of runs."""
         return CelBindings(values)
 
+    def check_pattern(self, pattern: str) -> None:
+        """Raises EngineError for a regular expression that `matches` would not take."""
+        _matching().run(CelBindings({"pattern": pattern}))
+
 
 @cache
 def _environment(variables: frozenset[str]) -> Any:
     """An environment in which the variables are dynamic."""
     return cel.NewEnv(variables=dict.fromkeys(sorted(variables), cel.Type.DYN), extensions=[_list_methods()])
+
+
+@cache
+def _matching() -> CelProgram:
+    return CelProgram(_environment(frozenset({"pattern"})).compile("''.matches(pattern)"))
 
 
 @cache

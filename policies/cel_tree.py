@@ -90,6 +90,27 @@ def free_variables(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[
             assert_never(node)
 
 
+def calls(node: Node, function: str) -> Iterator[Call]:
+    """Every call of a function in a tree."""
+    parts: tuple[Node, ...] = ()
+    match node:
+        case Constant() | Identifier():
+            return
+        case Select(operand):
+            parts = (operand,)
+        case Call(name, parts):
+            if name == function:
+                yield node
+        case Sequence(parts):
+            pass
+        case Comprehension(_, source, others):
+            parts = (source, *others)
+        case _:
+            assert_never(node)
+    for part in parts:
+        yield from calls(part, function)
+
+
 def _expression(payload: bytes) -> Node:
     fields = _message(payload)
     if 3 in fields:

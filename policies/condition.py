@@ -1,16 +1,17 @@
 """A condition: a CEL expression, compiled once, that a request matches or does not.
 
-Checked at load: syntax, types, functions that do not exist. At run time nothing is an error to the caller: a missing
-variable or a type mismatch means *not matched*, and the record says why. Variables are dynamically typed, so a JSON 12
-equals a literal 12.0. The engine stops every evaluation after 10,000 iterations by itself.
+Checked at load: syntax, types, functions that do not exist, regular expressions that are written out. At run time
+nothing is an error to the caller: a missing variable or a type mismatch means *not matched*, and the record says why.
+Variables are dynamically typed, so a JSON 12 equals a literal 12.0. The engine stops every evaluation after 10,000
+iterations by itself.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from .cel_engine import CelBindings, CelEngine, EngineError
-from .cel_tree import Node, free_variables
+from .cel_tree import Constant, Node, calls, free_variables
 from .guard import Guard, guards_of
 
 TYPE_NAMES = frozenset(
@@ -54,6 +55,10 @@ class Engine(Protocol):
         """Values shared by any number of runs; those an expression does not ask for are harmless."""
         ...
 
+    def check_pattern(self, pattern: str) -> None:
+        """Raise EngineError for a regular expression that cannot be one."""
+        ...
+
 
 class Condition:
     """One compiled expression. Equal when the expression is equal; never changes.
@@ -69,6 +74,8 @@ class Condition:
             tree = engine.parse(expression)
             self._references = frozenset(free_variables(tree)) - TYPE_NAMES
             self._program = engine.compile(expression, self._references)
+            for pattern in _patterns(tree):
+                engine.check_pattern(pattern)
         except EngineError as error:
             raise _located(str(error), expression) from None
         self.expression = expression
@@ -99,6 +106,14 @@ class Condition:
 
     def __repr__(self) -> str:
         return f"Condition({self.expression!r})"
+
+
+def _patterns(tree: Node) -> Iterator[str]:
+    """The regular expressions written out in a condition."""
+    for call in calls(tree, "matches"):
+        last = call.arguments[-1]
+        if isinstance(last, Constant) and isinstance(last.value, str):
+            yield last.value
 
 
 def missing(variable: str) -> str:

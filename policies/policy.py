@@ -109,5 +109,5 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if is_dataclass(value):
-        return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
+        return {part.name: _canonical(getattr(value, part.name)) for part in fields(value) if part.compare}
     return value

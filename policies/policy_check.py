@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 HUNDRED = Fraction(100)
 ROUTER_PREFIXES = ("router/", "inworld/")
 HOSTED = "inworld/models/"
+OWN_SALTS = ("layer/", "holdout/")
 
 
 def check(policy: "Policy") -> None:
     """Raise PolicyError for the first thing that is wrong."""
     _name(("salt",), "salt", policy.salt)
+    if policy.salt.startswith(OWN_SALTS):
+        raise PolicyError(("salt",), f"must not begin with {' or '.join(OWN_SALTS)}: those are drawn with already")
     if policy.assign not in get_args(Assign):
         raise PolicyError(("assign",), f"must be one of {', '.join(get_args(Assign))}, is {policy.assign!r}")
     if not policy.every_route:
@@ -141,6 +144,8 @@ def _rollout(policy: "Policy", rollout: Rollout) -> None:
         _percentage((*at, "steps", position, 1), percent)
         if position and after_s <= rollout.steps[position - 1][0]:
             raise PolicyError((*at, "steps", position, 0), "the steps must grow in time")
+        if position and exact(percent) < exact(rollout.steps[position - 1][1]):
+            raise PolicyError((*at, "steps", position, 1), "the share must not shrink: who has the variant keeps it")
 
 
 def _percentage(at: Path, value: Weight) -> None:

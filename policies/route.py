@@ -38,6 +38,7 @@ class Variant:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Mapping[str, Any], ...] = ()
     first_token_s: float | None = None
+    unmet: tuple[str, ...] = field(default=(), compare=False)  # what it asks for and will not get, told with the answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ class RoutingTable:
             conditions=conditions,
             parameters=variant.parameters,
             messages=messages,
-            warnings=_beyond(warnings, rules.lineups[route.id, variant.id].warnings) + missing,
+            warnings=_beyond(warnings, rules.lineups[route.id, variant.id].warnings) + variant.unmet + missing,
         )
 
     def _limits(self, facts: Facts, policy: Policy | None = None) -> Limits:

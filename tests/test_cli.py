@@ -99,16 +99,19 @@ def test_warnings_are_shown_and_count_when_strict(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text('router: r\nroutes: [{id: a, when: "true", variants: [{id: v, weight: 100, model: demo/fast}]}]\n')
     second = tmp_path / "s.yaml"
-    text = "salt: same\ndefault: {id: d, variants: [{id: v, weight: 100, model: demo/fast}]}\n"
-    second.write_text("router: s\n" + text)
-    (tmp_path / "t.yaml").write_text("router: t\n" + text.replace("demo/fast", "nobody/x"))
+    text = "default: {id: d, variants: [{id: v, weight: 100, model: demo/fast}]}\n"
+    second.write_text("router: s\nsalt: same\n" + text)
+    third = tmp_path / "t.yaml"
+    third.write_text("router: t\n" + text.replace("demo/fast", "nobody/x"))
     server = tmp_path / "server.yml"
-    server.write_text("routers: [r.yaml, s.yaml, t.yaml]\n")
+    server.write_text("routers: [r.yaml, s.yaml, t.yaml]\naliases: {a: router/none}\nrealtime: {model: nemo/y}\n")
     done = run("check", str(server))
     assert done.exit_code == 0
-    assert "salt 'same' is also used by router 's'" in done.output
-    assert "nobody" in done.output
+    assert all(word in done.output for word in ("nobody", "alias 'a' leads to 'router/none'", "model leads to 'nemo/y"))
     assert run("check", "--strict", str(server)).exit_code == 1
+    third.write_text("salt: same\n" + third.read_text())
+    for files in ([str(server)], [str(second), str(third)]):
+        assert "salt 'same' is also used by router 's'" in run("check", *files).output
     path.write_text(path.read_text().replace('"true"', "tier == 1"))
     assert "no default route" in run("check", str(path)).output
 

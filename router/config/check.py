@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from policies import Facts, RoutingRefusal, RoutingTable, Targets
 
+from .between import shared
 from .document import parse, place, plain
 from .files import CASES_ENDING, read
 from .findings import ConfigError, Finding, did_you_mean
@@ -49,17 +50,20 @@ class Report:
 def check_files(paths: Iterable[Path], environ: Mapping[str, str], also: Iterable[Check] = ()) -> Report:
     """Every file, whichever kind it is; `also` looks at whole configurations. Never raises for what is in the files."""
     report = Report()
+    alone: list[RouterSource] = []
     for path in paths:
         report.files.append(str(path))
         try:
             if path.name.endswith(CASES_ENDING):
                 continue
             if _is_router(path):
-                check_router(load_router(path, environ), report)
+                alone.append(load_router(path, environ))
+                check_router(alone[-1], report)
             else:
                 check_config(load(path, environ), report, also)
         except ConfigError as error:
             report.add(error)
+    report.findings += shared(alone)
     return report
 
 
@@ -77,7 +81,10 @@ def check_config(config: Config, report: Report, also: Iterable[Check] = ()) -> 
         text = warning.partition(": ")[2] if about is not None else warning
         line, column = _place_of(text, about.text) if about else (1, 1)
         report.findings.append(Finding(about.file if about else file, text, line, column, severity="warning"))
-    _lint_salts(config.routers, report)
+    if config.path is not None:
+        report.texts[file] = written = read(config.path)
+        for text in _leading_nowhere(config, table):
+            report.findings.append(Finding(file, text, *_place_of(text, written), severity="warning"))
     for check in also:
         report.findings += check(config)
 
@@ -162,6 +169,19 @@ def _is_router(path: Path) -> bool:
     return is_inworld(root) or (isinstance(root.value, dict) and "router" in root.value)
 
 
+def _leading_nowhere(config: Config, table: RoutingTable) -> Iterable[str]:
+    """The server file's own model strings that nobody answers to."""
+    named = {f"alias {name!r}": config.aliases[name] for name in sorted(config.own_aliases)}
+    if "model" in config.realtime.model_fields_set:
+        named["realtime.model"] = config.realtime.model
+    targets = table.targets
+    for what, model in named.items():
+        if model in ("auto", *config.aliases) or table.policy_of(model) is not None:
+            continue
+        if targets.named(model) is None and not targets.offering(model):
+            yield f"{what} leads to {model!r}, which is no router of this configuration and served by no provider"
+
+
 def _about(config: Config, warning: str) -> RouterSource | None:
     return next((one for one in config.routers if warning.startswith(f"router {one.router.router!r}: ")), None)
 
@@ -174,16 +194,3 @@ def _place_of(warning: str, text: str) -> tuple[int, int]:
         if found:
             return number, found.start() + 1
     return 1, 1
-
-
-def _lint_salts(routers: Iterable[RouterSource], report: Report) -> None:
-    seen: dict[str, str] = {}
-    for source in routers:
-        salt = source.router.salt
-        if salt is None:
-            continue
-        if salt in seen:
-            line, column = place(source.root, ("salt",))
-            message = f"salt {salt!r} is also used by router {seen[salt]!r}: their draws are tied together"
-            report.findings.append(Finding(source.file, message, line, column, "salt", severity="warning"))
-        seen.setdefault(salt, source.router.router)

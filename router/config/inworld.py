@@ -9,13 +9,12 @@ from typing import Any
 
 from .document import Node, parse
 from .inworld_printed import to_inworld
-from .router_file import RouterFile
+from .router_file import ALIASES, RouterFile
 from .validation import validate
 
 __all__ = ["camel", "from_inworld", "from_inworld_node", "is_inworld", "snake", "to_inworld"]
 
 _PREFIXES = ("inworld/", "routers/")
-_CONFIG_NAMES = {"stop_sequences": "stop", "max_new_tokens": "max_tokens"}
 
 
 def camel(name: str) -> str:
@@ -148,7 +147,7 @@ def _variant(node: Node) -> Node:
     left.move("model_id", "model")
     left.move("text_generation_config", "parameters", _parameters)
     left.move("message_templates", "messages", _each(_message))
-    for name in ("web_search", "web_search_options", "compression"):
+    for name in ("fallback", "web_search", "web_search_options", "compression"):
         left.move(name, name, _snaked)
     selection = left.take("model_selection")
     if selection is None:
@@ -187,6 +186,7 @@ def _defaults(node: Node) -> Node:
     left = _Mapping(node)
     left.move("text_generation_config", "parameters", _parameters)
     left.move("message_templates", "messages", _each(_message))
+    left.move("fallback", "fallback", _snaked)
     left.move("optimize_prompt", "optimize_prompt")
     return left.done()
 
@@ -196,7 +196,9 @@ def _parameters(node: Node) -> Node:
         return node
     out: dict[str, Node] = {}
     for key, value in node.value.items():
-        name = _CONFIG_NAMES.get(snake(key), snake(key))
+        name = ALIASES.get(snake(key), snake(key))
+        if name in out and out[name].value != value.value:  # said twice and differently: refused later
+            name = next((theirs for theirs, ours in ALIASES.items() if ours == name), name)
         out[name] = _bias(value) if name == "logit_bias" else value
     return Node(out, node.line, node.column, keys=dict.fromkeys(out, (node.line, node.column)))
 

@@ -18,7 +18,7 @@ def to_inworld(router: RouterFile) -> dict[str, Any]:
     if router.display_name is not None:
         document["displayName"] = router.display_name
     if router.defaults is not None:
-        document["defaults"] = _printed_config(written["defaults"], ("optimize_prompt",))
+        document["defaults"] = _printed_config(written["defaults"], ("fallback", "optimize_prompt"))
     if "routes" in written:
         document["routes"] = [_printed_conditional(route) for route in router.routes]
     if router.default is not None:
@@ -41,7 +41,7 @@ def _printed_variant(variant: Variant) -> dict[str, Any]:
     if "sort" in written:
         selection["sort"] = [_printed_sort(key) for key in variant.sort]
     printed = {"variant_id": variant.id, "model_id": variant.model}
-    rest = _printed_config(written, ("fallbacks", "web_search", "web_search_options", "compression"))
+    rest = _printed_config(written, ("fallbacks", "fallback", "web_search", "web_search_options", "compression"))
     return printed | ({"model_selection": selection} if selection else {}) | rest
 
 

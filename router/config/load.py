@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from .document import Node, parse
+from .between import check_server, shared
+from .document import Node, parse, place
 from .files import CASES_ENDING, read, router_paths
 from .findings import ConfigError, Finding
 from .inworld import from_inworld_node, is_inworld
@@ -145,9 +146,10 @@ def _routers(paths: list[Path], environ: Mapping[str, str]) -> tuple[RouterSourc
             continue
         texts[source.file] = source.text
         if source.router.router in found:
-            other = found[source.router.router].file
-            findings.append(Finding(source.file, f"router {source.router.router!r} is already defined in {other}"))
+            message = f"router {source.router.router!r} is already defined in {found[source.router.router].file}"
+            findings.append(Finding(source.file, message, *place(source.root, ("router",)), "router"))
         found.setdefault(source.router.router, source)
+    findings += shared(found.values())
     if findings:
         raise ConfigError(findings, texts)
     return tuple(found.values())
@@ -181,6 +183,7 @@ def _assemble(
         providers = {name: complete(name, given, environ) for name, given in file.providers.items()}
         for name in ALWAYS:
             providers.setdefault(name, complete(name, None, environ))
+    check_server(file, providers, str(path or "environment"), root)
     digest = hashlib.sha256()
     for text in [*texts.values(), *(source.text for source in routers)]:
         digest.update(text.encode())

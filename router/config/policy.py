@@ -1,6 +1,6 @@
 """A router file becomes a policy of the ground floor; what the ground floor refuses gets its place in the file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -159,12 +159,8 @@ def _route(route: written.Route, router: written.RouterFile, condition: Conditio
 
 def _variant(variant: written.Variant, defaults: written.RouterDefaults | None) -> Variant:
     ordering = variant.provider or written.Ordering()
-    parameters = dict(variant.parameters or (defaults.parameters if defaults is not None else {}))
-    extras = {
-        "web_search": variant.web_search,
-        "web_search_options": variant.web_search_options,
-        "compression": variant.compression,
-    }
+    fallback = variant.fallback or (defaults.fallback if defaults is not None else None)
+    messages = variant.messages or (defaults.messages if defaults is not None else ())
     return Variant(
         id=variant.id,
         weight=variant.weight,
@@ -177,9 +173,25 @@ def _variant(variant: written.Variant, defaults: written.RouterDefaults | None) 
             provider_order=ordering.order,
             allow_fallbacks=ordering.allow_fallbacks,
         ),
-        parameters=parameters | {name: value for name, value in extras.items() if value is not None},
-        messages=variant.messages or (defaults.messages if defaults is not None else ()),
+        parameters=_parameters(variant, defaults),
+        messages=tuple({key: part for key, part in message.items() if key != "compression"} for message in messages),
+        first_token_s=written.ttft_s(fallback.ttft_timeout) if fallback is not None else None,
+        unmet=("web_search: no search engine is configured; answered without it",) if variant.web_search else (),
     )
+
+
+def _parameters(variant: written.Variant, defaults: written.RouterDefaults | None) -> dict[str, Any]:
+    """What a provider may see, in OpenAI's words: a variant's own replace the defaults whole."""
+    parameters = dict(variant.parameters or (defaults.parameters if defaults is not None else {}))
+    reasoning = parameters.pop("reasoning", None)
+    if isinstance(reasoning, Mapping) and reasoning.get("effort") is not None:
+        parameters["reasoning_effort"] = reasoning["effort"]
+    for alias, name in written.ALIASES.items():
+        if alias in parameters:
+            parameters[name] = parameters.pop(alias)
+    if variant.web_search_options is not None:
+        parameters["web_search_options"] = variant.web_search_options
+    return parameters
 
 
 def _sort(key: written.SortKey | str) -> str:

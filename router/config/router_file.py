@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from .models import Attempts, Fraction, Hedge, Model, ModelString, OnInterrupt, Profile, Timeouts
 
@@ -13,6 +14,28 @@ RouterId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 SortMetric = Literal["price", "latency", "throughput", "intelligence", "math", "coding"]
 Direction = Literal["ascending", "descending"]
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+ALIASES = {"stop_sequences": "stop", "max_new_tokens": "max_tokens"}  # Inworld's names of parameters -> OpenAI's
+MIN_TTFT_S, MAX_TTFT_S = 0.3, 600.0
+
+
+def _said_once(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    for alias, name in ALIASES.items():
+        if alias in parameters and parameters.get(name, parameters[alias]) != parameters[alias]:
+            raise PydanticCustomError("exclusive", f"{alias} is another name of {name}, and both are set")
+    return parameters
+
+
+def _spoken(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    if message.get("role") not in ROLES:
+        raise PydanticCustomError("role", "a message needs a role: system, developer, user, assistant or tool")
+    if message.get("content") is None and message.get("tool_calls") is None:
+        raise PydanticCustomError("content", "a message needs content")
+    return message
+
+
+Parameters = Annotated[Mapping[str, Any], AfterValidator(_said_once)]
+Messages = tuple[Annotated[Mapping[str, Any], AfterValidator(_spoken)], ...]
 
 
 class SortKey(Model):
@@ -29,6 +52,27 @@ class Ordering(Model):
     allow_fallbacks: bool = True
 
 
+class Fallback(Model):
+    """When to go on to the next target although nothing has failed. The request's own value wins."""
+
+    ttft_timeout: str = Field(
+        pattern=r"^[0-9]{1,7}(\.[0-9]{1,6})?(ms|s)$",
+        description='No first token by then: the next target, if there is one; "300ms" to "600s"',
+    )
+
+    @field_validator("ttft_timeout")
+    @classmethod
+    def _not_too_hasty(cls, text: str) -> str:
+        if not MIN_TTFT_S <= ttft_s(text) <= MAX_TTFT_S:
+            raise PydanticCustomError("out_of_range", "must be from 300ms to 600s")
+        return text
+
+
+def ttft_s(text: str) -> float:
+    """`"800ms"`, `"1.5s"` in seconds."""
+    return float(text.removesuffix("ms")) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
+
+
 class Variant(Model):
     """A side of a split: where it goes and what is sent along."""
 
@@ -40,11 +84,20 @@ class Variant(Model):
     ignore: tuple[str, ...] = ()
     sort: tuple[SortMetric | SortKey, ...] = ()
     provider: Ordering | None = None
-    parameters: Mapping[str, Any] = Field(default_factory=dict)
-    messages: tuple[Mapping[str, Any], ...] = ()
+    parameters: Parameters = Field(default_factory=dict)
+    messages: Messages = ()
+    fallback: Fallback | None = None
     web_search: Mapping[str, Any] | None = None
     web_search_options: Mapping[str, Any] | None = None
     compression: Mapping[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_search(self) -> "Variant":
+        if self.web_search is not None and self.web_search_options is not None:
+            raise PydanticCustomError(
+                "exclusive", "web_search (a tool) and web_search_options (the provider's own) exclude each other"
+            )
+        return self
 
 
 class Route(Model):
@@ -102,8 +155,9 @@ class Experiment(Model):
 class RouterDefaults(Model):
     """Inworld's router defaults; a variant's own values replace them whole."""
 
-    parameters: Mapping[str, Any] = Field(default_factory=dict)
-    messages: tuple[Mapping[str, Any], ...] = ()
+    parameters: Parameters = Field(default_factory=dict)
+    messages: Messages = ()
+    fallback: Fallback | None = None
     optimize_prompt: bool | None = None
 
 
@@ -120,7 +174,7 @@ class RouterFile(Model):
     routes: tuple[Route, ...] = ()
     default: Route | None = None
     fallbacks: tuple[ModelString, ...] = ()
-    intents: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    intents: Mapping[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     experiment: Experiment | None = None
     defaults: RouterDefaults | None = None
     profile: Profile | None = None

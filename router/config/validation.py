@@ -100,6 +100,8 @@ def _message(complaint: Any, node: Node | None) -> str:
         return f"must be true or false{got} (in YAML 1.2 {value!r} is text)"
     if kind == "string_pattern_mismatch":
         return f"does not look right{got}; it must match {context['pattern']}"
+    if kind in ("too_short", "string_too_short") and "min_length" in context:
+        return f"is too short, needs at least {context['min_length']}{got}"
     if kind in _WORDS:
         return _WORDS[kind] + ("" if kind == "missing" else got)
     text = str(complaint["msg"])

@@ -117,7 +117,7 @@ def test_it_does_not_match_and_nothing_is_wrong(expression):
         ("order.nope == 1", "Key not found"),
         ("tier.deeper == 1", "SELECT"),
         ("turns / 0 == 1", "divide by zero"),
-        ('tier.matches("(")', "missing )"),
+        ('tier.matches("(" + "")', "missing )"),
         ("messages.get(9).role == 'user'", "no item 9 in a list of 3"),
         ("messages.get(-1).role == 'user'", "no item -1 in a list of 3"),
         ("[].first() == 1", "no item 0 in a list of 0"),
@@ -148,6 +148,7 @@ def test_it_does_not_match_and_the_record_says_why(expression, reason):
         ("a == 1 || " * 20_000 + "b == 1", 1, 1, "size exceeds"),
         ("\ud800 == 1", 1, 1, "not valid Unicode"),
         ('type == "x"', 1, 6, "no matching overload"),
+        ('has(metadata.a) && [1].exists(n, tier.matches("("))', 1, 1, "invalid regular expression: missing )"),
     ],
 )
 def test_what_cannot_compile_is_refused_with_its_place(expression, line, column, message):

@@ -81,6 +81,7 @@ REFUSED = [
         "did you mean 'latency'?",
     ),
     ({"fallbacks": ("demo/fast", "")}, ("fallbacks", 1), "not empty"),
+    ({"salt": "layer/models"}, ("salt",), "must not begin with layer/ or holdout/"),
     (
         {"routes": (Route("default", (variant(),), Condition("true")),)},
         ("default", "id"),
@@ -118,6 +119,11 @@ REFUSED_EXPERIMENTS = [
         Experiment(rollout=replace(ROLLOUT, steps=((60, 1), (60, 2)))),
         ("experiment", "rollout", "steps", 1, 0),
         "grow in time",
+    ),
+    (
+        Experiment(rollout=replace(ROLLOUT, steps=((0, 10), (60, 5)))),
+        ("experiment", "rollout", "steps", 1, 1),
+        "must not shrink",
     ),
 ]
 

@@ -139,6 +139,25 @@ def test_older_and_plainer_spellings_are_understood():
     assert router.routes[0].when == "true"
 
 
+@pytest.mark.parametrize("config", [{"max_new_tokens": 5, "max_tokens": 6}, {"max_tokens": 6, "maxNewTokens": 5}])
+def test_one_limit_under_two_names_is_refused_when_they_differ(config):
+    variant = {"variant_id": "v", "model_id": "m", "text_generation_config": config}
+    document = {"name": "r", "defaultRoute": {"route_id": "d", "variants": [{"weight": 100, "variant": variant}]}}
+    with pytest.raises(ConfigError, match="another name of max_tokens"):
+        from_inworld(document)
+    config["max_tokens"] = 5
+    assert from_inworld(document).default.variants[0].parameters == {"max_tokens": 5}
+
+
+def test_a_first_token_limit_survives_the_other_spelling():
+    variant = {"variant_id": "v", "model_id": "m", "fallback": {"ttftTimeout": "800ms"}}
+    route = {"route_id": "d", "variants": [{"weight": 100, "variant": variant}]}
+    router = from_inworld({"name": "r", "defaults": {"fallback": {"ttft_timeout": "1s"}}, "defaultRoute": route})
+    assert router.default.variants[0].fallback.ttft_timeout == "800ms"
+    assert to_inworld(router)["defaults"] == {"fallback": {"ttft_timeout": "1s"}}
+    assert from_inworld(to_inworld(router)) == router
+
+
 def test_what_is_not_understood_is_refused_at_its_place(tmp_path):
     path = tmp_path / "r.json"
     path.write_text(

@@ -130,10 +130,33 @@ def test_routers_come_from_files_and_folders_and_every_file_is_reported(tmp_path
 
 
 def test_two_routers_of_one_name_and_missing_folders_are_refused(tmp_path):
-    path = write(tmp_path, "routers: [routers]\n", a=ROUTER, b=ROUTER)
-    assert "router 'support' is already defined in" in str(refusal(path))
+    path = write(tmp_path, "routers: [routers]\n", a=ROUTER, b=f"# b\n{ROUTER}")
+    assert "b.yaml:2:9: router: router 'support' is already defined in" in str(refusal(path))
     path = write(tmp_path, "routers: [nowhere]\n")
     assert f"{path}:1:11: routers[0]: no file or folder" in str(refusal(path))
+
+
+def test_routers_do_not_share_a_salt_or_slots_of_a_layer(tmp_path):
+    def router(name, slots, more=""):
+        text = ROUTER.replace("support", name)
+        return f"{text}experiment: {{layer: {{name: models, slots: {slots}}}}}\n{more}"
+
+    path = write(tmp_path, "routers: [routers]\n", a=router("a", "[0, 60]"), b=router("b", "[60, 100]"), c=ROUTER)
+    assert len(load(path, {}).routers) == 3
+    (tmp_path / "routers" / "b.yaml").write_text(router("b", "[50, 100]", "salt: a\n"))
+    text = str(refusal(path))
+    assert "b.yaml:3:43: experiment.layer.slots: overlaps slots 0 to 60 of router 'a' in layer 'models'" in text
+    assert "b.yaml:4:7: salt: salt 'a' is also used by router 'a'" in text
+
+
+def test_keys_can_be_told_apart_and_providers_reached(tmp_path):
+    keys = "[{id: a, secret: first-key}, {id: a, secret: second-key}, {id: b, secret: first-key}]"
+    path = write(tmp_path, f"auth: {{keys: {keys}}}\nproviders:\n  mine: {{api_key: x}}\nrouters: []\n")
+    text = str(refusal(path))
+    assert ":1:48: auth.keys.a.id: the key id 'a' is used twice" in text
+    assert ":1:88: auth.keys.b.secret: is the secret of key 'a', too" in text
+    assert ":3:3: providers.mine: base_url is needed for kind 'openai'" in text
+    assert "first-key" not in text
 
 
 def test_unreadable_and_undecodable_files_are_refused(tmp_path):

@@ -138,8 +138,49 @@ default_route:
     variant = policy_of(source(tmp_path, text), Defaults()).default.variants[0]
     assert variant.choice.sort == ("latency:descending",)
     assert (variant.choice.provider_order, variant.choice.allow_fallbacks) == (("openai",), False)
-    assert variant.parameters == {"temperature": 0.7, "web_search": {"engine": "exa"}}
+    assert variant.parameters == {"temperature": 0.7}
+    assert variant.unmet == ("web_search: no search engine is configured; answered without it",)
     assert variant.messages[0]["content"] == "hi"
+
+
+ONE = "router: a\ndefault: {{id: d, variants: [{{id: v, weight: 100, model: demo/fast, {}}}]}}\n"
+
+
+def test_a_provider_sees_openais_words_and_none_of_ours(tmp_path):
+    text = ONE.format(
+        "web_search_options: {search_context_size: low}, compression: {aggressiveness: 0.5}, fallback: {ttft_timeout: "
+        "1.5s}, parameters: {max_new_tokens: 5, stop_sequences: [x], reasoning: {effort: low, exclude: true}}, "
+        "messages: [{role: system, content: hi, compression: {aggressiveness: 1}}]"
+    )
+    variant = policy_of(source(tmp_path, text), Defaults()).default.variants[0]
+    assert variant.parameters == {
+        "max_tokens": 5,
+        "stop": ["x"],
+        "reasoning_effort": "low",
+        "web_search_options": {"search_context_size": "low"},
+    }
+    assert variant.messages == ({"role": "system", "content": "hi"},)
+    assert variant.first_token_s == 1.5
+
+
+def test_a_first_token_limit_of_the_router_holds_where_a_variant_has_none(tmp_path):
+    text = ONE.format("parameters: {}") + "defaults: {fallback: {ttft_timeout: 800ms}}\n"
+    assert policy_of(source(tmp_path, text), Defaults()).default.variants[0].first_token_s == 0.8
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("web_search: {}, web_search_options: {}", "exclude each other"),
+        ("parameters: {max_tokens: 1, max_new_tokens: 2}", "max_new_tokens is another name of max_tokens"),
+        ("fallback: {ttft_timeout: 299ms}", "variants.v.fallback.ttft_timeout: must be from 300ms to 600s, is '299ms'"),
+        ("fallback: {ttft_timeout: 1m}", "ttft_timeout: does not look right, is '1m'"),
+        ("messages: [{role: robot, content: hi}]", "messages[0]: a message needs a role"),
+        ("messages: [{role: system}]", "messages[0]: a message needs content"),
+    ],
+)
+def test_a_variant_that_contradicts_itself_is_refused(tmp_path, written, message):
+    assert message in refusal(tmp_path, ONE.format(written))
 
 
 def test_growthbook_hashing_is_an_assignment(tmp_path):
