@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies import Attempt, Outcome, Target
+from policies import Attempt, Facts, Outcome
 from router.cost import cost_usd, tokens_of
 from router.record import Record
 
-Attributes = dict[str, str | int | float | bool]
+Value = str | int | float | bool
+Attributes = dict[str, Value]
 OPERATIONS = {
     "chat": "chat", "completions": "text_completion", "embeddings": "embeddings", "moderations": "moderation",
     "images": "image_generation", "audio": "speech", "stt": "transcription", "tts": "speech",
@@ -28,60 +29,55 @@ def operation_of(kind: str) -> str:
     return OPERATIONS.get(kind, kind)
 
 
-def begun(record: Record) -> Attributes:
-    """What is known of a request when it is decided."""
-    decision = record.decision
-    known: dict[str, str | int | float | bool | None] = {
+def error_of(outcome: Outcome) -> str | None:
+    """`error.type`: our class of what went wrong; None where nothing did."""
+    return None if outcome in NO_ERROR else outcome.value
+
+
+def of_request(record: Record, shown: Facts | None) -> Attributes:
+    """A request that is over; `shown` where its prompt may be seen."""
+    decision, served = record.decision, record.served
+    known: dict[str, Value | None] = {
         "gen_ai.operation.name": operation_of(record.kind),
         "gen_ai.request.model": decision.requested[:200],
+        "gen_ai.response.model": None if served is None else served.target.name,
+        "http.response.status_code": record.status,
+        "error.type": None if record.outcome is None else error_of(record.outcome),
+        "rr.attempts": len(record.attempts),
+        "rr.cost_usd": None if served is None else cost_usd(served.target.prices, tokens_of(record.usage)),
         "rr.decision.reason": decision.reason.value,
         "rr.router": decision.router,
-        "rr.route.id": decision.route_id,
-        "rr.variant.id": decision.variant_id,
         "rr.experiment": decision.experiment,
         "rr.generation.id": record.generation_id,
         "rr.request.id": record.request_id,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    prompted = {} if shown is None else prompt(shown.messages)
+    return _said(known | _chosen(record)) | used(record) | prompted
 
 
-def called(target: Target, kind: str, number: int) -> Attributes:
-    """What is known of a call when it goes out; `number` counts from 0."""
-    return {
-        "gen_ai.operation.name": operation_of(kind),
+def of_attempt(attempt: Attempt, record: Record, number: int) -> Attributes:
+    """A call that ended, the request's `number`th, counted from 0."""
+    target, first_s = attempt.target, attempt.first_token_s
+    known: dict[str, Value | None] = {
+        "gen_ai.operation.name": operation_of(record.kind),
         "gen_ai.provider.name": PROVIDERS.get(target.provider, target.provider),
         "gen_ai.request.model": target.model,
+        "gen_ai.response.time_to_first_chunk": None if first_s is None else max(0.0, first_s - attempt.started_s),
+        "http.response.status_code": attempt.status_code,
+        "error.type": error_of(attempt.outcome),
         "rr.attempt.index": number,
+        "rr.outcome": attempt.outcome.value,
+        "rr.stage": attempt.stage,
     }
+    return _said(known | _chosen(record)) | (used(record) if attempt.success else {})
 
 
-def settled(attempt: Attempt) -> Attributes:
-    """How a call ended."""
-    known: Attributes = {"rr.outcome": attempt.outcome.value}
-    if attempt.outcome not in NO_ERROR:
-        known["error.type"] = attempt.outcome.value
-    if attempt.status_code is not None:
-        known["http.response.status_code"] = attempt.status_code
-    if attempt.first_token_s is not None:
-        known["gen_ai.response.time_to_first_chunk"] = max(0.0, attempt.first_token_s - attempt.started_s)
-    if attempt.stage is not None:
-        known["rr.stage"] = attempt.stage
-    return known
+def _chosen(record: Record) -> dict[str, Value | None]:
+    return {"rr.route.id": record.decision.route_id, "rr.variant.id": record.decision.variant_id}
 
 
-def finished(record: Record) -> Attributes:
-    """How a request ended."""
-    known: Attributes = {"rr.attempts": len(record.attempts)} | used(record)
-    if record.served is not None:
-        known["gen_ai.response.model"] = record.served.target.name
-        cost = cost_usd(record.served.target.prices, tokens_of(record.usage))
-        if cost is not None:
-            known["rr.cost_usd"] = cost
-    if record.status is not None:
-        known["http.response.status_code"] = record.status
-    if record.outcome is not None and record.outcome not in NO_ERROR:
-        known["error.type"] = record.outcome.value
-    return known
+def _said(known: Mapping[str, Value | None]) -> Attributes:
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def used(record: Record) -> Attributes:

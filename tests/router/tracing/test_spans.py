@@ -12,7 +12,7 @@ from router import Router, State
 from router.refusal import Refusal
 from router.router import Caller
 from router.tracing.attributes import prompt
-from router.tracing.spans import Spans
+from router.tracing.spans import Spans, Told
 from router.upstreams.scripted import ScriptedUpstream
 from tests.router.house import MESSAGES, QUICK
 from tests.router.proxy.house import variant
@@ -119,6 +119,34 @@ async def test_decisions_of_a_router_are_told():
     assert (attributes["rr.router"], attributes["rr.route.id"]) == ("support", "split")
     assert attributes["rr.variant.id"] in "ab"
     assert attributes["rr.decision.reason"] == "weight"
+    attempt = house.finished()["chat ok"].attributes
+    assert (attempt["rr.route.id"], attempt["rr.variant.id"]) == ("split", attributes["rr.variant.id"])
+
+
+async def test_attributes_are_put_together_by_who_exports_and_not_by_the_request():
+    asked = []
+    told = Told(lambda: asked.append(1) or {"a": "text", "n": 1}, None)
+    assert asked == []
+    assert (dict(told), len(told), asked) == ({"a": "text", "n": 1}, 2, [1])
+
+
+async def test_long_values_are_cut_where_the_environment_says_so(monkeypatch):
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5")
+    house = Traced()
+    await house.router.complete(document("ok"))
+    attributes = house.finished()["chat ok"].attributes
+    assert attributes["gen_ai.provider.name"] == "scrip"
+    assert attributes["rr.attempt.index"] == 0
+
+
+@pytest.mark.parametrize(("ratio", "spans"), [("0.0", 0), ("1.0", 2)])
+async def test_an_attempt_is_sampled_with_its_request(monkeypatch, ratio, spans):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", ratio)
+    house = Traced()
+    await house.router.complete(document("ok"))
+    assert len(house.finished()) == spans
+    assert int(house.sent[0].headers["traceparent"][-2:], 16) & 1 == (1 if spans else 0)
 
 
 @pytest.mark.parametrize("content", [True, False])
