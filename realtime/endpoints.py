@@ -4,6 +4,7 @@ On OpenAI's address an upgrade is always accepted and a refusal is an `error` ev
 on Inworld's a refusal is an HTTP status before the upgrade.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from .studio import Studio
 SUBPROTOCOL = "realtime"
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 BAD_KEY, BAD_REQUEST, OVER_LIMIT = 3000, 4000, 1008
+NO_KEY = Refusal(401, "Missing bearer or basic authentication in header")  # OpenAI's words, and its want of a code
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class VoiceEndpoints:
         return self.authenticator.authenticate(headers, query=asked.raw_query, subprotocols=asked.subprotocols)
 
     def _opening(self, asked: Asked, principal: Principal) -> Opening:
+        if asked.dialect is Dialect.INWORLD and asked.query.get("protocol", SUBPROTOCOL) != SUBPROTOCOL:
+            raise Refusal(400, "The only protocol here is 'realtime'.", code="invalid_value", param="protocol")
         realtime, key = self.studio.settings, principal.key
         allowed = (key.concurrent_sessions if key else None) or realtime.limits.concurrent_sessions
         if self.sessions.count(principal.tenant) >= allowed:
@@ -126,15 +130,19 @@ class VoiceEndpoints:
         if asked.dialect is Dialect.INWORLD:
             await refuse_upgrade(send, refusal)
             return
+        if refusal.code == "missing_api_key":
+            refusal = NO_KEY
         code = {401: BAD_KEY, 403: BAD_KEY, 429: OVER_LIMIT}.get(refusal.status, BAD_REQUEST)
         name = "invalid_model" if refusal.code in ("model_not_found", "router_not_found") else refusal.code
         fault = p.Fault(code=name, message=refusal.message, param=refusal.param, kind=refusal.kind)
-        codec = Codec(asked.dialect, event_ids=lambda: "event_refused")
+        codec = Codec(asked.dialect, event_ids=lambda: f"event_{secrets.token_hex(10)}")
         frame = codec.encode(p.ErrorRaised(fault=fault, event_id=None))
         await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
         if frame is not None:
             await send({"type": "websocket.send", "text": frame.decode()})
-        await send({"type": "websocket.close", "code": code, "reason": f"{refusal.kind}.{name}"[:120]})
+        await send(
+            {"type": "websocket.close", "code": code, "reason": f"{refusal.kind}.{name or 'invalid_api_key'}"[:120]}
+        )
 
     def drain(self) -> None:
         """The server wants to end: tell every session."""

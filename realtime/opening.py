@@ -20,7 +20,11 @@ from .codec import Refusal as Misread
 
 VOICE = Caller(protocol="realtime")
 BETA = "beta"  # how a stored session says that it is written in the beta shape
-NAMES = (("model", "session.model"), ("hearing", "session.transcription.model"), ("speaking", "session.speech_model"))
+NAMES = (
+    ("model", "settings.model"),
+    ("hearing", "settings.transcription.model"),
+    ("speaking", "settings.speech_model"),
+)
 
 
 def first_settings(realtime: Realtime, dialect: Dialect) -> p.SessionSettings:
@@ -141,4 +145,4 @@ def bound_settings(
     if not model and bound is None and dialect is not Dialect.INWORLD:
         message = "You must provide a model parameter. Append ?model=… to the URL."
         raise Refusal(400, message, code="missing_model", param="model")
-    return replace(settings, model=model) if model else settings
+    return replace(settings, model=model) if model and not (bound or {}).get("model") else settings

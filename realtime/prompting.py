@@ -16,12 +16,14 @@ from .protocol import (
     TextPart,
 )
 
+NOTHING_SAID = {"role": "system", "content": "You are a helpful voice assistant. The conversation begins: say hello."}
+
 
 def chat_document(request: ReplyRequest, session_id: str) -> dict[str, Any]:
     """The chat completion for a reply. Whoever has no user id is told apart by session: sticky for the whole call."""
     document: dict[str, Any] = {
         "model": request.model,
-        "messages": list(chat_messages(request)),
+        "messages": list(chat_messages(request)) or [NOTHING_SAID],
         "stream": True,
         "stream_options": {"include_usage": True},
         "user": request.user_id or session_id,

@@ -3,6 +3,7 @@
 The words go two ways: as `TextDelta` to the session, and to `words`, whoever speaks them.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,27 +36,32 @@ REASONS: Mapping[str, FinishReason] = {
 
 
 @dataclass(slots=True)
-class _OpenCalls:
-    """Tool calls by their index in the stream."""
+class OpenCalls:
+    """Tool calls by their index in the stream. Where a model gives none, an id is made that no other call has.
 
-    ids: dict[int, str] = field(default_factory=dict)
+    Some servers put every call at index 0: another id is another call.
+    """
+
+    current: dict[int, str] = field(default_factory=dict)
+    all: list[str] = field(default_factory=list)
 
     def tell(self, pieces: list[Mapping[str, Any]], reply: "Voiceless", at_ms: float) -> None:
         response_id = reply.response_id
         for piece in pieces:
             index = piece.get("index") or 0
             function = piece.get("function") or {}
-            if index not in self.ids:
-                call_id = piece.get("id") or f"call_{index}"
-                self.ids[index] = call_id
+            given = piece.get("id")
+            if index not in self.current or (given and given != self.current[index]):
+                call_id = self.current[index] = given or f"call_{secrets.token_hex(10)}"
+                self.all.append(call_id)
                 name = function.get("name") or ""
                 reply.tell(ToolCallStarted(response_id=response_id, call_id=call_id, name=name, at_ms=at_ms))
             if arguments := function.get("arguments"):
-                call_id = self.ids[index]
+                call_id = self.current[index]
                 reply.tell(ToolArgumentsDelta(response_id=response_id, call_id=call_id, text=arguments, at_ms=at_ms))
 
     def finish(self, reply: "Voiceless", at_ms: float) -> None:
-        for call_id in self.ids.values():
+        for call_id in self.all:
             reply.tell(ToolCallFinished(response_id=reply.response_id, call_id=call_id, at_ms=at_ms))
 
 
@@ -98,7 +104,7 @@ class Writing:
         return True
 
     async def _read(self, stream: Stream) -> None:
-        calls = _OpenCalls()
+        calls = OpenCalls()
         reason: FinishReason = "stop"
         usage: Mapping[str, Any] = {}
         async for chunk in stream.chunks():

@@ -194,6 +194,8 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         """What the application says after our goodbye has nobody to hear it."""
         if not self._said_goodbye:
             await super().send(event)
+        if event["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused in full: else it is called an error of the application
 
     def _say_goodbye(self, code: int, reason: str) -> None:
         self._said_goodbye = True

@@ -29,7 +29,7 @@ from . import vocabulary
 from .dialect import Dialect
 from .items import audio_bytes, read_input, read_item
 from .patches import beta_patch, response_overrides, session_patch
-from .shapes import Number, Record, Refusal, Shape, Text
+from .shapes import Number, Record, Refusal, Shape, Text, wrong_type
 
 Wire = Mapping[str, Any]
 Reader = Callable[[Wire, Dialect], Callable[..., ClientEvent]]
@@ -135,7 +135,9 @@ class Decoder:
         kind = wire.get("type")
         if kind is None:
             raise Refusal("missing_required_parameter", "Missing required parameter: 'type'.", "type")
-        shape = self._shapes.get(kind) if isinstance(kind, str) else None
+        if not isinstance(kind, str):
+            raise wrong_type("type", "a string", kind)
+        shape = self._shapes.get(kind)
         if shape is None:
             return self._unknown(kind, event_id, at_ms)
         if kind != "input_audio_buffer.append" and too_deep(wire):
@@ -143,7 +145,7 @@ class Decoder:
         shape.check(wire, "")
         return self._translate(kind, wire, event_id=event_id, at_ms=at_ms)
 
-    def _unknown(self, kind: object, event_id: str | None, at_ms: float) -> ClientEvent:
+    def _unknown(self, kind: str, event_id: str | None, at_ms: float) -> ClientEvent:
         if self._dialect is not Dialect.INWORLD:
             names = ", ".join(f"'{name}'" for name in self._shapes)
             raise Refusal("invalid_value", f"Invalid value: '{kind}'. Supported values are: {names}.", "type")

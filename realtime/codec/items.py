@@ -23,6 +23,7 @@ from .dialect import Dialect
 from .shapes import Refusal
 
 _MAX_AUDIO_BYTES = 15 * 1024 * 1024
+_IMAGE_URLS = ("data:image/", "https://", "http://")
 _MCP_OWN = ("type", "object", "id")
 
 
@@ -62,7 +63,10 @@ def _read_part(wire: Mapping[str, Any], path: str) -> Part:
     if kind in {"input_text", "output_text", "text"}:
         return TextPart(wire["text"])
     if kind == "input_image":
-        return ImagePart(wire.get("image_url") or "", wire.get("detail"))
+        if not wire["image_url"].startswith(_IMAGE_URLS):
+            message = f"Invalid '{path}.image_url'. Expected a data URL of an image, or the URL of one."
+            raise Refusal("invalid_value", message, f"{path}.image_url")
+        return ImagePart(wire["image_url"], wire.get("detail"))
     audio = wire.get("audio")
     return AudioPart(wire.get("transcript"), audio=audio_bytes(audio, f"{path}.audio") if audio else None)
 

@@ -1,4 +1,7 @@
-"""Where a setting of ours lives in the session of a dialect, for the `param` of an error."""
+"""Where a setting of ours lives in the session of a dialect, for the `param` of an error.
+
+The machine names settings in its own words (`settings.voice`); what the codec itself refuses has wire names already.
+"""
 
 from .dialect import Dialect
 
@@ -28,9 +31,9 @@ _BETA = {
 
 
 def wire_param(param: str | None, dialect: Dialect) -> str | None:
-    """`session.transcription.model` as `session.audio.input.transcription.model`; other paths stay as they are."""
-    if param is None or not param.startswith("session."):
+    """`settings.transcription.model` as `session.audio.input.transcription.model`; other paths stay as they are."""
+    if param is None or not param.startswith("settings."):
         return param
-    field, dot, rest = param.removeprefix("session.").partition(".")
+    field, dot, rest = param.removeprefix("settings.").partition(".")
     names = _BETA if dialect is Dialect.BETA else _GA
     return f"session.{names.get(field, field)}{dot}{rest}"

@@ -94,7 +94,8 @@ def modalities(wire: list[str], dialect: Dialect, path: str) -> tuple[str, ...]:
     if dialect is Dialect.BETA and "audio" in wanted:
         return ("audio",)
     if not wanted or (len(wanted) > 1 and dialect is not Dialect.INWORLD):
-        message = f"Invalid modalities: {sorted(wanted)}. Supported combinations are: ['text'] and ['audio']."
+        both = "['audio', 'text']" if dialect is Dialect.BETA else "['audio']"
+        message = f"Invalid modalities: {sorted(wanted)}. Supported combinations are: ['text'] and {both}."
         raise Refusal("invalid_value", message, path)
     return tuple(name for name in ("text", "audio") if name in wanted)
 

@@ -21,7 +21,11 @@ FORMAT_NAMES = {
 MAX_TOKENS = ByKind("an integer or 'inf'", text=Choice(("inf",)), number=Number(1, 4096, whole=True))
 TOOL = Tagged(
     "type",
-    {"function": Record({"name": _TEXT, "description": _TEXT, "parameters": _ANY}, required=("name",), open=True)},
+    {
+        "function": Record(
+            {"name": _TEXT, "description": _TEXT, "parameters": Record({}, open=True)}, required=("name",), open=True
+        )
+    },
     default="function",
 )
 INWORLD_TOOL = Tagged("type", {**TOOL.records, "web_search": Record({}, open=True)}, default="function")
@@ -99,6 +103,7 @@ EXTENSIONS: Mapping[str, Shape] = {
     "metadata": MapOf(_ANY),
 }
 BETA_FORMAT = Choice(("pcm16", "g711_ulaw", "g711_alaw"))
+BETA_TEMPERATURE = Number(0.6, 1.2)
 _MODALITIES = ListOf(Choice(("text", "audio")))
 
 
@@ -199,7 +204,7 @@ BETA_SESSION = Record(
         "output_audio_format": BETA_FORMAT,
         "tools": ListOf(TOOL),
         "tool_choice": TOOL_CHOICE,
-        "temperature": Number(0, 2),
+        "temperature": BETA_TEMPERATURE,
         "max_response_output_tokens": MAX_TOKENS,
         "speed": Number(0.25, 1.5),
         "tracing": TRACING,
@@ -212,7 +217,9 @@ BETA_LISTENING = Record({**_BETA_COMMON, "id": _TEXT, "object": _TEXT, "expires_
 
 _INPUT_TEXT = Record({"type": _TEXT, "text": _TEXT}, required=("text",))
 _INPUT_AUDIO = Record({"type": _TEXT, "audio": _TEXT, "transcript": _TEXT})
-_INPUT_IMAGE = Record({"type": _TEXT, "image_url": _TEXT, "detail": Choice(("auto", "low", "high"))})
+_INPUT_IMAGE = Record(
+    {"type": _TEXT, "image_url": _TEXT, "detail": Choice(("auto", "low", "high"))}, required=("image_url",)
+)
 _HEAD: Mapping[str, Shape] = {
     "id": Text(longest=512),
     "object": _TEXT,
@@ -312,5 +319,9 @@ def response(dialect: Dialect) -> Shape:
     if dialect is not Dialect.GA:
         fields |= {"modalities": _MODALITIES, "voice": VOICE, "temperature": Number(0, 2)}
     if dialect is Dialect.BETA:
-        fields |= {"max_response_output_tokens": MAX_TOKENS, "output_audio_format": BETA_FORMAT}
+        fields |= {
+            "temperature": BETA_TEMPERATURE,
+            "max_response_output_tokens": MAX_TOKENS,
+            "output_audio_format": BETA_FORMAT,
+        }
     return Record(fields, open=dialect is Dialect.INWORLD)

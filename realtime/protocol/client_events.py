@@ -13,7 +13,8 @@ from .settings import Patch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a client event was refused. `param` is a path in our own names, e.g. `session.voice`; the codec spells it."""
+    """Why a client event was refused. `param` is a wire path, or a setting in our own
+    names, e.g. `settings.voice`, which the codec spells."""
 
     code: str | None
     message: str

@@ -1,9 +1,13 @@
-"""The conversation: items in order, each with what the model may see of it. An id is used once, for ever."""
+"""The conversation: items in order, each with what the model may see of it.
+
+An id belongs to one item at a time. A client may delete a settled item and create another under its id, as some do to
+change one; the id of an item that is still being made or transcribed stays taken.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .items import FunctionCall, FunctionOutput, Item
+from .items import FunctionCall, FunctionOutput, Item, McpItem
 from .playback import Playback
 
 
@@ -23,6 +27,11 @@ class Entry:
     heard: str | None = None
     awaited: bool = False
     forgotten: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more will be reported of this item."""
+        return not self.awaited and (isinstance(self.item, McpItem) or self.item.status != "in_progress")
 
 
 class Conversation:
@@ -49,7 +58,7 @@ class Conversation:
         return self._entries.get(item_id)
 
     def used(self, item_id: str) -> bool:
-        """Whether the id was ever taken."""
+        """Whether the id is taken."""
         return item_id in self._used
 
     def reserve(self, item_id: str) -> None:
@@ -80,9 +89,10 @@ class Conversation:
         return self._order[-1] if self._order else None
 
     def remove(self, item_id: str) -> None:
-        """Take an item out; its id stays used."""
+        """Take an item out."""
         self._order.remove(item_id)
-        del self._entries[item_id]
+        if self._entries.pop(item_id).settled:
+            self._used.discard(item_id)
 
     def knows_call(self, call_id: str) -> bool:
         """Whether a tool call with this id was ever made, in or beside the conversation."""

@@ -156,13 +156,13 @@ class Desk:
         current, rules = self._state.settings, self._state.rules
         if wanted.kind != current.kind:
             message = f"The type of a session cannot change; it is '{current.kind}'."
-            return Fault(code="invalid_value", message=message, param="session.kind")
+            return Fault(code="invalid_value", message=message, param="settings.kind")
         if rules.locks_model and wanted.model != current.model:
             message = "The model of a session cannot change after it has started."
-            return Fault(code="invalid_value", message=message, param="session.model")
+            return Fault(code="invalid_value", message=message, param="settings.model")
         if rules.locks_voice and self._state.has_spoken and wanted.voice != current.voice:
             message = "Cannot update a conversation's voice if assistant audio is present."
-            return Fault(code="cannot_update_voice", message=message, param="session.voice")
+            return Fault(code="cannot_update_voice", message=message, param="settings.voice")
         return None
 
 

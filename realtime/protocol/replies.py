@@ -275,7 +275,11 @@ class Replies:
             state.say(CancelReply(response.id))
         if status == "cancelled":
             state.say(DropAudio(response.id))
-        response.usage = replace(response.usage, speech_input_ms=response.usage.speech_input_ms + state.transcribed_ms)
+        response.usage = replace(
+            response.usage,
+            speech_input_ms=response.usage.speech_input_ms + state.transcribed_ms,
+            speech_characters=response.spoken_characters,
+        )
         state.transcribed_ms = 0
         response.finish(status, reason, fault)
         if state.limits:

@@ -58,6 +58,7 @@ class Reports:
         response = self._speaking(event.response_id)
         if response is not None:
             response.ensure_playback().begin_segment(event.text)
+            response.spoken_characters += len(event.text)
 
     def segment_done(self, event: SegmentFinished) -> None:
         """Where the speech of the segment lies."""

@@ -77,6 +77,7 @@ class Response:
         self.text_finished = False
         self.audio_finished = "audio" not in settings.modalities
         self.length_reason: EndReason | None = None
+        self.spoken_characters = 0
         self.usage: Usage = NO_USAGE
         self.attempts: Attempts = ()
         self._output: list[Item] = []

@@ -12,6 +12,7 @@ from typing import Any, Literal
 Patch = Mapping[str, Any]
 Modality = Literal["text", "audio"]
 SessionKind = Literal["realtime", "transcription"]
+_MERGED = ("transcription", "noise_reduction", "tracing", "reasoning")  # objects whose absent keys keep their values
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ class SessionSettings:
         current: Any = getattr(self, name, None)
         if name == "turn_detection" and isinstance(value, Mapping):
             return _turn_detection(self.turn_detection, value)
-        if name == "transcription" and isinstance(value, Mapping):
-            return {key: wish for key, wish in deep_merge(current or {}, value).items() if wish is not None}
+        if name in _MERGED and isinstance(value, Mapping):
+            start = current if isinstance(current, Mapping) else {}
+            return {key: wish for key, wish in deep_merge(start, value).items() if wish is not None}
         if name == "provider" and isinstance(value, Mapping):
             return deep_merge(current or {}, value)
         return value

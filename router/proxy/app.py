@@ -27,7 +27,15 @@ from .sessions import Effective, as_asked
 from .site import MEBIBYTE, Site
 from .tokens import Tokens
 
-CONTROLLED = ("/router/v1/", "/lro/v1alpha/", "/auth/v1/", "/docs", "/openapi.json", "/v1/realtime/")
+CONTROLLED = (
+    "/router/v1/",
+    "/lro/v1alpha/",
+    "/auth/v1/",
+    "/v1/sessionTokens/",
+    "/docs",
+    "/openapi.json",
+    "/v1/realtime/",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def _add_credentials(app: FastAPI, site: Site, effective: Effective) -> None:
         body = await request.body()
         return parse(body) if body.strip() else {}
 
+    @app.post("/v1/sessionTokens/token:generate", include_in_schema=False)  # the address newer clients use
     @app.post("/auth/v1/tokens/token:generate", summary="Mint a session token", tags=["credentials"])
     async def token(request: Request) -> Response:
         return json(desk.generate(request.headers.get("authorization", ""), await optional(request)))

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from router.refusal import Refusal
+
+from .documents import wrong_type
 from .faults import refused
 
 PREFIX = b"ek_"
@@ -58,11 +61,30 @@ def lifetime_s(document: Mapping[str, Any]) -> int:
     after = document.get("expires_after")
     if after is None:
         return USUAL_S
-    if not isinstance(after, dict) or after.get("anchor", "created_at") != "created_at":
-        message = "expires_after must be {'anchor': 'created_at', 'seconds': 10 to 7200}"
-        raise refused(400, message, code="invalid_value", param="expires_after")
-    seconds = after.get("seconds", USUAL_S)
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or not SHORTEST_S <= seconds <= LONGEST_S:
-        message = f"expires_after.seconds must be a whole number from {SHORTEST_S} to {LONGEST_S}"
-        raise refused(400, message, code="invalid_value", param="expires_after.seconds")
+    if not isinstance(after, dict):
+        raise wrong_type("expires_after", after, (dict,))
+    unknown = next((name for name in after if name not in ("anchor", "seconds")), None)
+    if unknown is not None:
+        raise unknown_field(f"expires_after.{unknown}")
+    if after.get("anchor", "created_at") != "created_at":
+        message = "expires_after.anchor can only be 'created_at'"
+        raise refused(400, message, code="invalid_value", param="expires_after.anchor")
+    seconds = after.get("seconds")
+    return USUAL_S if seconds is None else _checked_s(seconds)
+
+
+def _checked_s(seconds: Any) -> int:
+    where = "expires_after.seconds"
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
+        raise wrong_type(where, seconds, (int,))
+    message = f"{where} must be a whole number from {SHORTEST_S} to {LONGEST_S}, is {seconds}"
+    if seconds < SHORTEST_S:
+        raise refused(400, message, code="integer_below_min_value", param=where)
+    if seconds > LONGEST_S:
+        raise refused(400, message, code="integer_above_max_value", param=where)
     return seconds
+
+
+def unknown_field(name: str) -> Refusal:
+    """The refusal of a field that a request for a secret does not have."""
+    return refused(400, f"Unknown parameter: {name!r}.", code="unknown_parameter", param=name)

@@ -9,7 +9,7 @@ from .auth import Principal
 from .documents import JsonObject, wrong_type
 from .faults import refused
 from .routers import iso
-from .secrets import lifetime_s
+from .secrets import lifetime_s, unknown_field
 from .site import Site
 from .tokens import Nonces, parse_signed
 
@@ -35,6 +35,9 @@ class Sessions:
 
     def client_secret(self, principal: Principal, document: JsonObject) -> JsonObject:
         """`POST /v1/realtime/client_secrets`. Raises Refusal 400."""
+        unknown = next((name for name in document if name not in ("expires_after", "session")), None)
+        if unknown is not None:
+            raise unknown_field(unknown)
         ttl_s = lifetime_s(document)
         asked = document.get("session")
         if asked is None:

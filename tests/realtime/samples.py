@@ -77,7 +77,7 @@ RICH = p.SessionSettings(
 )
 PLAIN = p.SessionSettings(turn_detection=None, truncation=p.Retention(0.5))
 LISTENING = p.SessionSettings(kind="transcription")
-FAULT = p.Fault(code="invalid_value", message="no", param="session.voice")
+FAULT = p.Fault(code="invalid_value", message="no", param="settings.voice")
 LOGPROBS = ({"token": "a", "bytes": [97], "logprob": -0.1},)
 SAMPLES = (
     *(p.SessionCreated("sess_1", settings, 1_700_000_000) for settings in (RICH, PLAIN, LISTENING)),

@@ -178,7 +178,7 @@ def test_response_options_are_read_in_full():
         ("[]", "invalid_event", None),
         ({"event_id": "e"}, "missing_required_parameter", "type"),
         ({"type": "nope"}, "invalid_value", "type"),
-        ({"type": 5}, "invalid_value", "type"),
+        ({"type": 5}, "invalid_type", "type"),
         ({"type": "session.update"}, "missing_required_parameter", "session"),
         ({"type": "session.update", "session": {}}, "missing_required_parameter", "session.type"),
         ({"type": "session.update", "session": 5}, "invalid_type", "session"),
@@ -214,6 +214,16 @@ def test_response_options_are_read_in_full():
 )
 def test_what_is_wrong_is_named_with_its_place(wire, code, param):
     assert fault(decode(wire)) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [({}, "missing_required_parameter"), ({"image_url": "file:///etc/passwd"}, "invalid_value")],
+)
+def test_a_picture_comes_as_a_data_url_or_from_the_web(image, code):
+    item = {"type": "message", "role": "user", "content": [{"type": "input_image", **image}]}
+    refused = decode({"type": "conversation.item.create", "item": item})
+    assert fault(refused) == (code, "item.content[0].image_url")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +263,8 @@ def test_what_is_wrong_is_named_with_its_place(wire, code, param):
             "session.audio.input.turn_detection.create_response",
         ),
         ({"tools": [{"type": "mcp", "server_label": "s"}]}, "invalid_value", "session.tools[0].type"),
+        ({"tools": [{"name": "f", "parameters": 5}]}, "invalid_type", "session.tools[0].parameters"),
+        ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
         ({"tool_choice": "maybe"}, "invalid_value", "session.tool_choice"),
         ({"include": ["everything"]}, "invalid_value", "session.include[0]"),
         ({"include": [1]}, "invalid_type", "session.include[0]"),
@@ -309,6 +321,7 @@ def test_beta_sessions_are_flat():
     assert patched.turn_detection.silence_duration_ms == 300
     assert (patched.temperature, patched.max_output_tokens) == (0.7, 50)
     assert fault(update({"audio": {}}, Dialect.BETA)) == ("unknown_parameter", "session.audio")
+    assert fault(update({"temperature": 0.5}, Dialect.BETA)) == ("decimal_below_min_value", "session.temperature")
     event = decode({"type": "transcription_session.update", "session": {"modalities": ["text"]}}, Dialect.BETA)
     assert event.patch == {"kind": "transcription"}
     assert fault(decode({"type": "transcription_session.update", "session": {}})) == ("invalid_value", "type")

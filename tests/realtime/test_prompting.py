@@ -29,6 +29,11 @@ def test_instructions_come_first_and_spoken_words_are_words():
     assert document["stream"] is True
 
 
+def test_a_model_is_asked_something_even_when_nobody_has_said_anything():
+    document = chat_document(request(items=(), instructions=""), "sess_1")
+    assert [message["role"] for message in document["messages"]] == ["system"]
+
+
 def test_a_session_without_a_user_is_sticky_by_itself():
     document = chat_document(request(), "sess_1")
     assert document["user"] == "sess_1"

@@ -218,6 +218,7 @@ async def test_twenty_sessions_a_key_and_no_more(port):
     ("path", "headers", "code", "close"),
     [
         ("/v1/realtime?model=router/voice", {"authorization": "Bearer wrong"}, "invalid_api_key", 3000),
+        ("/v1/realtime?model=router/voice", {"authorization": ""}, None, 3000),
         ("/v1/realtime", MAIN, "missing_model", 4000),
         ("/v1/realtime?model=router/none", MAIN, "invalid_model", 4000),
     ],
@@ -317,9 +318,10 @@ async def test_a_client_secret_opens_the_session_it_was_made_for(port):
     assert (beta["voice"], beta["input_audio_format"]) == ("marin", "pcm16")
     assert heard["object"] == "realtime.transcription_session"
     opened = {"headers": {"authorization": f"Bearer {minted['value']}"}, "microphone": False}
-    async with connected(port, "/v1/realtime", **opened) as client:
+    async with connected(port, "/v1/realtime?model=demo/fast", **opened) as client:
         created = await client.until("session.created")
     assert created["session"]["instructions"] == "Be kind."
+    assert created["session"]["model"] == "router/voice"  # the secret's word, not the browser's
     opened = {"headers": {"authorization": f"Bearer {beta['client_secret']['value']}"}, "microphone": False}
     async with connected(port, "/v1/realtime?model=router/voice", **opened) as client:
         created = await client.until("session.created")

@@ -40,12 +40,24 @@ def test_items_are_added_where_they_were_asked_for():
     assert [item.content[0].text for item in scene.started.request.items] == ["a", "b", "b2", "c"]
 
 
-def test_an_id_is_taken_once_for_ever():
+def test_an_id_belongs_to_one_item_at_a_time():
     scene = Scene()
     create(scene, said("a", "mine"))
+    create(scene, said("z"))
     assert refusal(create(scene, said("a", "mine"))) == ("item_create_duplicate_item_id", "item.id", "e1")
     scene.give(p.DeleteItem(item_id="mine"))
-    assert refusal(create(scene, said("a", "mine")))[0] == "item_create_duplicate_item_id"
+    assert one(create(scene, said("changed", "mine"), "root"), "ItemAdded").item.content == (p.TextPart("changed"),)
+
+
+def test_the_id_of_an_item_in_the_making_stays_taken_when_it_is_deleted():
+    scene = Scene()
+    create(scene, p.Message("asked", "user", (p.AudioPart(None, audio=b"\0\0"),)))
+    scene.give(p.DeleteItem(item_id="asked"))
+    assert refusal(create(scene, said("a", "asked")))[0] == "item_create_duplicate_item_id"
+    scene.give(p.CreateResponse())
+    answer = one(scene.give(p.TextDelta(response_id=scene.started.response_id, text="Good")), "ItemAdded").item.id
+    scene.give(p.DeleteItem(item_id=answer))
+    assert refusal(create(scene, said("a", answer)))[0] == "item_create_duplicate_item_id"
 
 
 def test_our_own_ids_step_aside_for_the_clients():
@@ -194,7 +206,7 @@ def test_the_voice_is_locked_once_the_assistant_has_spoken():
     spoken_item(scene)
     before = scene.machine.settings
     out = scene.give(p.UpdateSession(patch={"voice": "ash", "instructions": "x"}, event_id="e4"))
-    assert refusal(out) == ("cannot_update_voice", "session.voice", "e4")
+    assert refusal(out) == ("cannot_update_voice", "settings.voice", "e4")
     assert scene.machine.settings is before
     same = scene.give(p.UpdateSession(patch={"voice": before.voice, "instructions": "x"}))
     assert wire(same) == ["SessionUpdated"]
@@ -206,15 +218,15 @@ def test_the_voice_is_locked_once_the_assistant_has_spoken():
 def test_what_may_not_change_is_refused_whole():
     def no_such_model(_current, wanted):
         bad = wanted.model == "nope"
-        return p.Fault(code="invalid_model", message="no such model", param="session.model") if bad else None
+        return p.Fault(code="invalid_model", message="no such model", param="settings.model") if bad else None
 
     scene = Scene(rules=p.SessionRules(locks_model=True))
     patch = {"kind": "transcription", "instructions": "x"}
-    assert refusal(scene.give(p.UpdateSession(patch=patch))) == ("invalid_value", "session.kind", None)
-    assert refusal(scene.give(p.UpdateSession(patch={"model": "x"}))) == ("invalid_value", "session.model", None)
+    assert refusal(scene.give(p.UpdateSession(patch=patch))) == ("invalid_value", "settings.kind", None)
+    assert refusal(scene.give(p.UpdateSession(patch={"model": "x"}))) == ("invalid_value", "settings.model", None)
     assert scene.machine.settings.instructions == ""
     scene = Scene(rules=p.SessionRules(refuse=no_such_model))
-    assert refusal(scene.give(p.UpdateSession(patch={"model": "nope"}))) == ("invalid_model", "session.model", None)
+    assert refusal(scene.give(p.UpdateSession(patch={"model": "nope"}))) == ("invalid_model", "settings.model", None)
 
 
 def test_a_refused_frame_becomes_an_error_and_the_session_lives_on():

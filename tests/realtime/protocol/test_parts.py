@@ -46,6 +46,11 @@ def test_patches_merge_deeply():
     assert (patched.transcription, patched.voice) == ({"model": "m"}, "ash")
     without = patched.patched({"transcription": {"model": None, "language": "en"}})
     assert without.transcription == {"language": "en"}
+    noisy = settings.patched({"noise_reduction": {"type": "near_field"}, "tracing": {"workflow_name": "w"}})
+    merged = noisy.patched({"noise_reduction": {"strength": 0.5}, "tracing": {"group_id": "g"}})
+    assert merged.noise_reduction == {"type": "near_field", "strength": 0.5}
+    assert merged.tracing == {"workflow_name": "w", "group_id": "g"}
+    assert settings.patched({"tracing": "auto"}).patched({"tracing": {"group_id": "g"}}).tracing == {"group_id": "g"}
     assert deep_merge({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
 
 
@@ -129,7 +134,7 @@ def test_items_stand_in_the_order_clients_asked_for():
     assert [entry.item.id for entry in conversation] == ["a", "ab", "b", "c"]
     assert (conversation.before("a"), conversation.before("b"), conversation.last_id) == (None, "ab", "c")
     conversation.remove("b")
-    assert conversation.used("b")
+    assert not conversation.used("b")
     assert "b" not in conversation
     assert len(conversation) == 3
 

@@ -375,3 +375,12 @@ def test_a_history_that_was_cut_stays_cut():
 def test_a_session_that_only_listens_makes_no_responses():
     scene = Scene(kind="transcription")
     assert refusal(scene.give(p.CreateResponse(event_id="e5"))) == ("invalid_value", "type", "e5")
+
+
+def test_what_was_given_a_voice_is_counted():
+    scene = Scene()
+    scene.give(p.CreateResponse())
+    response_id = scene.started.response_id
+    scene.give(p.SegmentStarted(response_id=response_id, text="Good day."))
+    done = one(scene.reply(response_id, "Good day."), "ResponseDone")
+    assert done.response.usage.speech_characters == len("Good day.")

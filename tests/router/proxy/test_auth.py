@@ -175,11 +175,26 @@ def test_a_client_secret_lives_as_long_as_it_was_given():
         door.recognise(value.encode())
 
 
-@pytest.mark.parametrize("after", [5, {"seconds": 9}, {"seconds": 7201}, {"seconds": True}, {"anchor": "x"}])
-def test_a_lifetime_out_of_bounds_is_refused(after):
+@pytest.mark.parametrize(
+    ("after", "code", "field"),
+    [
+        (5, "invalid_type", ""),
+        ({"seconds": 9}, "integer_below_min_value", ".seconds"),
+        ({"seconds": 7201}, "integer_above_max_value", ".seconds"),
+        ({"seconds": True}, "invalid_type", ".seconds"),
+        ({"seconds": "60"}, "invalid_type", ".seconds"),
+        ({"anchor": "x"}, "invalid_value", ".anchor"),
+        ({"minutes": 1}, "unknown_parameter", ".minutes"),
+    ],
+)
+def test_a_lifetime_out_of_bounds_is_refused_in_openais_words(after, code, field):
     with pytest.raises(Refusal) as caught:
         lifetime_s({"expires_after": after})
-    assert caught.value.param.startswith("expires_after")
+    assert (caught.value.code, caught.value.param) == (code, f"expires_after{field}")
+
+
+def test_a_lifetime_nobody_states_is_ten_minutes():
+    assert [lifetime_s(body) for body in ({}, {"expires_after": {}}, {"expires_after": {"seconds": None}})] == [600] * 3
 
 
 def test_the_signature_is_the_chain_of_hmacs():
