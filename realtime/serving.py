@@ -131,8 +131,9 @@ def unreadable(binding: Binding) -> str | None:
 
 
 def shown(binding: Binding) -> str:
-    """The host as one types it."""
-    return f"[{binding.host}]" if ":" in binding.host else binding.host
+    """The host as one types it on this machine; "every address" is none that can be typed."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(binding.host, binding.host)
+    return f"[{host}]" if ":" in host else host
 
 
 def welcome(out: Console, url: str, house: House) -> None:

@@ -65,6 +65,7 @@ def test_ollama_is_added_only_when_no_file_says_and_it_answers(tmp_path, monkeyp
 
 def test_addresses_are_shown_as_one_types_them():
     assert (shown(Binding("::1")), shown(Binding("127.0.0.1"))) == ("[::1]", "127.0.0.1")
+    assert (shown(Binding("::")), shown(Binding("0.0.0.0"))) == ("[::1]", "127.0.0.1")
 
 
 @pytest.mark.parametrize(
