@@ -45,7 +45,7 @@ def vad_round(sessions: int) -> Callable[[], None]:
     waiting: deque[Callable[[], None]] = deque()
     batcher = VadBatcher(shared_silero(), waiting.append)
     streams = [batcher.stream(lambda _probability, _frame: None) for _ in range(sessions)]
-    frame = np.random.default_rng(1).normal(0, 3000, 512).astype(np.int16)
+    frame = np.random.default_rng(1).normal(0, 3000, 512).astype(np.int16).tobytes()
 
     def work() -> None:
         for stream in streams:

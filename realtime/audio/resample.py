@@ -23,15 +23,17 @@ ROW = 16  # outputs to make at once, about: few long rows cost less than many sh
 class Plan:
     """The filter of one ratio, shared by all streams of it.
 
-    A block of `up` outputs starts every `down` inputs; column k of `matrix` makes output k of it from the window.
+    A block of `up` outputs starts every `down` inputs; column k of `matrix` makes output k of it from the window. It
+    is some of the ratio's least blocks, `least_up` outputs for `least_down` inputs.
     """
 
-    __slots__ = ("delay", "down", "matrix", "up", "window")
+    __slots__ = ("delay", "down", "least_down", "least_up", "matrix", "up", "window")
 
     def __init__(self, source: int, target: int) -> None:
         divisor = gcd(source, target)
         up, down = target // divisor, source // divisor
         periods = max(1, ROW // up)
+        self.least_up, self.least_down = up, down
         self.up, self.down = up * periods, down * periods
         larger = max(up, down)
         half = TAPS * larger  # in samples of the common rate, source * up
@@ -49,6 +51,16 @@ class Plan:
                 if -half <= distance <= half:
                     matrix[k, tap] = prototype[distance + half]
         self.matrix = np.ascontiguousarray(matrix.T.astype(np.float32))
+
+    def convert(self, lines: Floats) -> Floats:
+        """Lines of equal length, [lines, whole blocks of inputs and twice the delay], to [lines, outputs]."""
+        count, size = lines.shape
+        blocks = (size - self.window) // self.down + 1
+        row, item = lines.strides
+        shape, strides = (count, blocks, self.window), (row, self.down * item, item)
+        views: Floats = np.ndarray(shape, np.float32, lines, 0, strides)
+        # Overlapping rows would keep the product from BLAS; the copy is far cheaper than that.
+        return (views.reshape(count * blocks, self.window) @ self.matrix).reshape(count, blocks * self.up)
 
 
 @cache
@@ -84,13 +96,13 @@ class Resampler:
         """All output that these samples allow."""
         if self._plan is None:
             return samples
-        return _rounded(self._convert(samples))
+        return rounded(self._convert(samples))
 
     def flush(self) -> Samples:
         """The last outputs, as if silence followed; the stream starts anew."""
         if self._plan is None:
             return np.zeros(0, dtype=np.int16)
-        rest = _rounded(self._convert(np.zeros(self._plan.delay, dtype=np.float32)))
+        rest = rounded(self._convert(np.zeros(self._plan.delay, dtype=np.float32)))
         self.reset()
         return rest
 
@@ -110,16 +122,15 @@ class Resampler:
         if not blocks:
             self._history = line
             return np.zeros(0, dtype=np.float32)
-        views: Floats = np.ndarray((blocks, shape.window), np.float32, padded, 0, (shape.down * 4, 4))
-        # Overlapping rows would keep the product from BLAS; the copy is far cheaper than that.
-        made = (views.copy() @ shape.matrix).reshape(-1)[self._skipped : produced]
+        made = shape.convert(padded[None])[0, self._skipped : produced]
         whole = produced // shape.up
         self._history = line[whole * shape.down :]
         self._skipped = produced - whole * shape.up
         return made
 
 
-def _rounded(floats: Floats) -> Samples:
+def rounded(floats: Floats) -> Samples:
+    """As s16, clipped at full scale. In place as far as it can be."""
     np.rint(floats, out=floats)
     np.maximum(floats, -32768, out=floats)
     np.minimum(floats, 32767, out=floats)

@@ -110,3 +110,37 @@ def rig_in_one(audio):
     ear.hold(holding=True)
     ear.hear(audio)
     return ear
+
+
+@pytest.mark.parametrize(
+    "wire", [AudioFormat("ulaw", 8_000), AudioFormat("pcm16", 44_100), AudioFormat("float32", 48_000)]
+)
+def test_what_waits_when_the_format_changes_goes_on_in_the_new_one(rig, wire):
+    ear, _, run = rig
+    ear.hold(holding=True)
+    for _ in range(3):
+        ear.tune(AudioFormat("pcm16", 24_000), TurnDetection(), suggest_after_ms=None)
+        ear.hear(bytes(2 * 2_388))
+        run()
+        ear.tune(wire, TurnDetection(), suggest_after_ms=None)
+        ear.hear(bytes(int(wire.rate * 0.1) * wire.bytes_per_sample))
+        run()
+    assert ear.position_ms == pytest.approx(600, abs=5)
+    assert len(ear.between(0)) == round(ear.position_ms * 32)
+
+
+def test_a_detector_that_goes_and_comes_costs_no_audio(rig):
+    ear, _, run = rig
+    sound = np.random.default_rng(5).integers(-99, 99, 16_000).astype("<i2").tobytes()
+    heard = []
+    ear.hold(holding=True)
+    ear.listen(heard.append)
+    for number, at in enumerate(range(0, len(sound), 1_000)):
+        ear.tune(WIRE, TurnDetection() if number // 5 % 2 else None, suggest_after_ms=None)
+        ear.hear(sound[at : at + 1_000])
+        run()
+    ear.tune(WIRE, None, suggest_after_ms=None)
+    assert b"".join(heard) == ear.between(0) == sound
+    ear.forget_before(10)
+    assert ear.between(0) == ear.between(10) == sound[320:]
+    assert ear.between(100, 200) == sound[3_200:6_400]

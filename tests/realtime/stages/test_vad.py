@@ -54,20 +54,20 @@ def reference(samples):
 
 def test_probabilities_equal_those_of_the_models_own_library(batcher, loop, speech):
     stream, heard = listen(batcher)
-    stream.feed(speech)
+    stream.feed(speech.tobytes())
     loop.run()
     assert np.abs(np.array(heard) - reference(speech)).max() < 5e-6
 
 
 def test_batching_and_chunking_do_not_change_what_is_heard(batcher, loop, speech):
     alone, expected = listen(batcher)
-    alone.feed(speech)
+    alone.feed(speech.tobytes())
     loop.run()
     rng = np.random.default_rng(7)
     ears = [listen(batcher) for _ in range(70)]
     for at in range(0, len(speech), 320):
         for stream, _ in ears:
-            stream.feed(speech[at : at + 320])
+            stream.feed(speech[at : at + 320].tobytes())
         if rng.random() < 0.5:
             loop.run()
     loop.run()
@@ -78,7 +78,7 @@ def test_batching_and_chunking_do_not_change_what_is_heard(batcher, loop, speech
 def test_speech_is_found_where_it_is(batcher, loop, speech):
     detector, events = TurnDetector(TurnSettings()), []
     stream = batcher.stream(lambda probability, frame: events.extend(detector.push(probability)))
-    stream.feed(speech)
+    stream.feed(speech.tobytes())
     loop.run()
     loud = np.flatnonzero(np.abs(speech.astype(int)) > 300) / 16
     started, stopped = events
@@ -91,22 +91,22 @@ def test_speech_is_found_where_it_is(batcher, loop, speech):
 def test_silence_and_noise_are_not_speech(batcher, loop):
     stream, heard = listen(batcher)
     noise = np.random.default_rng(1).normal(0, 1000, 32_000).astype(np.int16)
-    stream.feed(np.concatenate((np.zeros(32_000, dtype=np.int16), noise)))
+    stream.feed(np.concatenate((np.zeros(32_000, dtype=np.int16), noise)).tobytes())
     loop.run()
     assert max(heard) < 0.35
 
 
 def test_a_closed_ear_hears_nothing_more_and_its_place_is_clean_for_the_next(batcher, loop, speech):
     first, heard = listen(batcher)
-    first.feed(speech[:40_000])
+    first.feed(speech[:40_000].tobytes())
     first.close()
     first.close()
     loop.run()
-    first.feed(speech)
+    first.feed(speech.tobytes())
     loop.run()
     assert heard == []
     second, again = listen(batcher)
-    second.feed(speech)
+    second.feed(speech.tobytes())
     loop.run()
     assert second.slot == first.slot
     assert np.abs(np.array(again) - reference(speech)).max() < 5e-6
@@ -114,13 +114,13 @@ def test_a_closed_ear_hears_nothing_more_and_its_place_is_clean_for_the_next(bat
 
 def test_a_reset_forgets_waiting_audio_and_state(batcher, loop, speech):
     stream, heard = listen(batcher)
-    stream.feed(speech[16_000:30_000])
+    stream.feed(speech[16_000:30_000].tobytes())
     loop.run()
-    stream.feed(speech[:700])
+    stream.feed(speech[:700].tobytes())
     assert stream.waiting_frames == 1
     stream.reset()
     heard.clear()
-    stream.feed(speech)
+    stream.feed(speech.tobytes())
     loop.run()
     assert np.abs(np.array(heard) - reference(speech)).max() < 5e-6
 
@@ -133,7 +133,7 @@ def test_a_listener_that_raises_costs_nobody_else_a_frame(batcher, loop, speech)
     bad = batcher.stream(broken)
     after, last = listen(batcher)
     for stream in (before, bad, after):
-        stream.feed(speech[:1024])
+        stream.feed(speech[:1024].tobytes())
     for _ in range(2):
         with pytest.raises(RuntimeError, match="a bug"):
             loop.waiting.popleft()()
@@ -155,12 +155,12 @@ def test_frames_of_many_streams_gather_and_a_backlog_does_not_wait(loop, speech)
 
     batcher = VadBatcher(shared_silero(), loop.waiting.append, later)
     streams = [listen(batcher) for _ in range(7)]
-    streams[0][0].feed(speech[:512])
+    streams[0][0].feed(speech[:512].tobytes())
     loop.run()
     assert waits == []
     streams += [listen(batcher) for _ in range(17)]
     for stream, _ in streams:
-        stream.feed(speech[:2048])
+        stream.feed(speech[:2048].tobytes())
     loop.run()
     assert waits == [0.006]
     assert batcher.rounds == 1 + 4
