@@ -116,6 +116,7 @@ class Origin:
                 sock = await self._reach(cast("list[AddrInfoType]", addresses))
                 return await self._shake_hands(sock)
         except TimeoutError as error:
+            self._resolver.forget()
             message = f"{self.address.authority!r} did not answer within {connect_s:g} s"
             raise UpstreamFault(Outcome.CONNECT_TIMEOUT, message) from error
 

@@ -99,8 +99,11 @@ def check_story(street, told, mark, *, continued=False, max_attempts=MAX_ATTEMPT
     """I1 to I5 of one request whose models all end in `@mark`."""
     attempts = told.attempts
     seen = [f"{call.model}" for call in street.journal(mark)]
-    reached = [a["model"].partition("/")[2] for a in attempts if a["outcome"] not in UNSEEN and not is_toxic(a)]
-    shown = [model for model in seen if model in reached or not any(is_toxic(a) for a in attempts)]
+    reached = [
+        a["model"].partition("/")[2] for a in attempts if a["outcome"] not in UNSEEN and a["provider"] in street.plain
+    ]
+    spoiled = any(a["provider"] not in street.plain for a in attempts)  # its calls may be lost before the log
+    shown = [model for model in seen if model in reached or not spoiled]
     assert reached == shown, f"I1: told {attempts}, the upstream saw {seen}"
     assert len(attempts) <= max_attempts, f"I4: {len(attempts)} attempts"
     assert len(told.ends) == 1, f"I5: ended as {told.ends}"
@@ -113,11 +116,6 @@ def check_story(street, told, mark, *, continued=False, max_attempts=MAX_ATTEMPT
         assert attempts[-1]["success"], "I1: a success without a served attempt"
     for secret in (PROVIDER_KEY, KEY, OTHER_KEY, PROMPT):
         assert secret not in told.raw.decode("utf-8", "replace"), "I9: a secret in an answer"
-
-
-def is_toxic(attempt):
-    """Whether the attempt went through a toxic proxy, where a call may be lost before the upstream's log."""
-    return attempt["provider"] not in ("east", "west", "narrow")
 
 
 def check_settled(street, before, requests, attempts):

@@ -4,8 +4,9 @@ import json
 import sys
 
 from .figures import FILE
-from .matrix import EVERY, NOT_RUN, TABLE
+from .matrix import EVERY, TABLE
 
+TABLE_TEST = "tests/faults/test_matrix.py"
 HEAD = """# The failure contract
 
 Made from the fault matrix by `python -m tests.faults.page > docs/failure-contract.md`. What breaks, what a client sees,
@@ -29,31 +30,30 @@ nothing is replayed: the client gets exactly what was sent and then one error ev
 TAIL = """
 ## Not run here
 
-These rows need what an ordinary machine may not offer. They are listed, not passed.
+These rows need what the machine of this page did not offer. They are listed, not passed.
 
-| row | what breaks | what the client would see | why not |
+| row | what breaks | what the client would see | it needs |
 |---|---|---|---|
 """
 
 
 def figure(row, kept):
     """The figure of a row, where one was measured."""
-    found = kept.get(f"{row.number} {row.fault}") or next(
-        (value for name, value in kept.items() if name.startswith(f"{row.number} ") and not row.models), None
-    )
-    return f"{found['value']:g} {found['unit']}" if found else "–"
+    found = kept.get(f"{row.number} {row.fault}")
+    return f"{found['value']:,g} {found['unit']}" if found else "–"
 
 
 def page(kept):
-    """The whole page."""
+    """The whole page, from the figures of a run."""
+    missing = [row for row in EVERY if row.needs and figure(row, kept) == "–"]
     rows = [
-        f"| {row.number} | {row.fault} | {row.sees} | {figure(row, kept)} | "
-        f"`{row.proof or 'tests/faults/test_matrix.py'}` |"
+        f"| {row.number} | {row.fault} | {row.sees} | {figure(row, kept)} | `{row.proof or TABLE_TEST}` |"
         for row in EVERY
-        if row not in NOT_RUN
+        if row not in missing
     ]
-    missing = [f"| {row.number} | {row.fault} | {row.sees} | {row.proof} |" for row in NOT_RUN]
-    return HEAD + "\n".join(rows) + "\n" + TAIL + "\n".join(missing) + f"\n\n{len(TABLE)} rows are of one table.\n"
+    last = [f"| {row.number} | {row.fault} | {row.sees} | {row.needs} |" for row in missing]
+    tail = TAIL + "\n".join(last) + "\n" if missing else ""
+    return HEAD + "\n".join(rows) + "\n" + tail + f"\n{len(TABLE)} rows are of one table.\n"
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ application is started by its command line and knows nothing of all this but its
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -82,11 +84,16 @@ class Loop:
 class Street:
     """`with Street(folder) as street`: `street.url` is the application, `street.journal()` the upstream's log."""
 
-    def __init__(self, folder, *, defaults="", max_inflight=None, extra=""):
+    prefix = ()  # what starts the application's command
+    host = "127.0.0.1"
+    timeouts = TIMEOUTS
+    plain = ("east", "west", "narrow")  # providers whose every call is in the upstream's log
+
+    def __init__(self, folder, *, defaults="", extra="", environment=()):
         self.folder = folder
         self.defaults = defaults
-        self.max_inflight = max_inflight
         self.extra = extra
+        self.environment = dict(environment)
         self.toxic = {}
         self._made = []
 
@@ -106,12 +113,10 @@ class Street:
 
     def __exit__(self, *_):
         self.client.close()
-        self.process.terminate()
-        try:
-            self.process.wait(3)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for number, patience_s in ((signal.SIGTERM, 0.2), (signal.SIGTERM, 3), (signal.SIGKILL, None)):
+            self.process.send_signal(number)  # the second SIGTERM means: now
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience_s)
         self.process.stdout.close()
         self.loop.run(self._close())
         self.loop.stop()
@@ -172,15 +177,10 @@ class Street:
             "mutetls": f"https://127.0.0.1:{self.toxic['mute'].port}",
             "narrow": f"http://127.0.0.1:{self.server.port}",
         }
-        rows = [
-            f'  {name}: {{kind: openai, base_url: "{url}/v1", api_key: {PROVIDER_KEY}, allow_private: true'
-            + (", max_inflight: 2}" if name == "narrow" else "}")
-            for name, url in urls.items()
-        ]
-        return "\n".join(rows)
+        return "\n".join(provider(name, url) for name, url in urls.items())
 
     def _start(self):
-        timeouts = "{" + ", ".join(f"{name}: {value}" for name, value in TIMEOUTS.items()) + "}"
+        timeouts = "{" + ", ".join(f"{name}: {value}" for name, value in self.timeouts.items()) + "}"
         text = CONFIG.format(
             key=KEY,
             other=OTHER_KEY,
@@ -194,23 +194,13 @@ class Street:
         (self.folder / "patched.yaml").write_text(PATCHED)
         self.stderr = self.folder / "stderr.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RR_") and not k.endswith("_API_KEY")}
-        environment = {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning", "COLUMNS": "200"}
+        own = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning", "COLUMNS": "200"}
+        flags = ("--config", "server.yml", "--host", self.host, "--port", "0", "--log-format", "json")
         with self.stderr.open("w") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "realtime",
-                    "serve",
-                    "--config",
-                    "server.yml",
-                    "--port",
-                    "0",
-                    "--log-format",
-                    "json",
-                ],
+                [*self.prefix, sys.executable, "-m", "realtime", "serve", *flags],
                 cwd=self.folder,
-                env=environment,
+                env={**kept, **own, **self.environment},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -254,6 +244,12 @@ class Street:
             assert time.monotonic() - began_s < limit_s, "it did not happen in time"
             time.sleep(0.01)
         return time.monotonic() - began_s
+
+
+def provider(name, url):
+    """A provider of the configuration."""
+    narrow = ", max_inflight: 2" if name == "narrow" else ""
+    return f'  {name}: {{kind: openai, base_url: "{url}/v1", api_key: {PROVIDER_KEY}, allow_private: true{narrow}}}'
 
 
 class Closing:

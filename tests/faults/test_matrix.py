@@ -3,9 +3,8 @@
 import pytest
 
 from . import figures
-from .checker import ask, check_settled, check_story, check_traces
+from .checker import ask, check_settled, check_story
 from .matrix import TABLE
-from .street import Street
 
 CASES = [
     pytest.param(row, number, stream, id=f"{row.number}-{row.fault}-{'stream' if stream else 'json'}")
@@ -13,15 +12,6 @@ CASES = [
     for stream in (True, False)
     if row.only in ("", "stream" if stream else "json")
 ]
-
-
-@pytest.fixture(scope="module")
-def street(tmp_path_factory):
-    with Street(tmp_path_factory.mktemp("street")) as street:
-        for stream in (True, False):
-            assert ask(street, "east/ok@warm", stream=stream).words == 60
-        yield street
-        check_traces(street)
 
 
 @pytest.mark.parametrize(("row", "number", "stream"), CASES)
@@ -33,8 +23,8 @@ def test_a_row_of_the_matrix(street, row, number, stream):
     if row.outcomes:
         assert told.outcomes[0] in row.outcomes
     globals()[f"expect_{row.expect}"](row, told)
+    figures.keep(row, told.seconds * 1000, "ms")
     if row.limit_ms:
-        figures.measured(row, told.seconds * 1000)
         assert told.seconds * 1000 <= row.limit_ms + 1500, "far beyond its figure"
     check_settled(street, before, 1, len(told.attempts))
 
