@@ -114,6 +114,10 @@ class RoutingTable:
         rules = self._router(facts.model)
         return rules.index.depends(facts, names) if rules is not None else None
 
+    def serves(self, model: str) -> bool:
+        """Whether a model string that names no router means anything here."""
+        return bool(self._caster.find(model)) or self._aliases.get(model) is not None
+
     def decide(self, facts: Facts) -> Decision:
         """Route, variant and plan for one request. Raises a RoutingRefusal that knows its status and code."""
         check_options(facts.options)
@@ -249,6 +253,9 @@ class RoutingTable:
             return BadRoutingField("ignore: leaves no model that could answer", param="ignore")
         if facts.options.models and facts.model == AUTO:
             return BadRoutingField("models: no entry is served by a configured provider", param="models")
+        if not candidates and facts.model == AUTO and facts.kind != "chat":
+            kind = facts.kind.replace("_", " ")
+            return UnknownModel(f"no configured provider has a model for {kind}; {self._configured()}")
         named = ", ".join(repr(candidate.target.name) for candidate in candidates) or "anything"
         return UnknownModel(f"{facts.model!r} leads to {named}, and {NOBODY} serves that; {self._configured()}")
 

@@ -43,7 +43,8 @@ DEMO_SCORES: Mapping[str, Mapping[str, float]] = {
     "fast": {"intelligence": 1.0, "math": 1.0, "coding": 1.0},
     "smart": {"intelligence": 2.0, "math": 2.0, "coding": 2.0},
 }
-DEMO_MODELS = ("fast", "smart", "flaky", "down", "slow", "cut")
+DEMO_MODELS = ("fast", "smart", "flaky", "down", "slow", "cut", "embedding", "moderation")
+_DEMO_KINDS: Mapping[str, str] = {"embedding": "embedding", "moderation": "moderation"}
 _FLAGS: Mapping[Feature, str] = {
     Feature.TOOLS: "supports_function_calling",
     Feature.VISION: "supports_vision",
@@ -197,7 +198,7 @@ def _tokens(row: Mapping[str, Any], key: str) -> int | None:
 def _demo(model: str) -> Target:
     """A demo target; those that fail on purpose have no scores, so that `auto` never picks them."""
     lacks = frozenset({Feature.VISION, Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT})
-    return Target("demo", model, lacks=lacks, scores=DEMO_SCORES.get(model, {}))
+    return Target("demo", model, lacks=lacks, scores=DEMO_SCORES.get(model, {}), kind=_DEMO_KINDS.get(model, "chat"))
 
 
 @cache

@@ -8,16 +8,16 @@ confidence asked for, the variable stays missing: the route's condition does not
 
 import importlib
 import math
-import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from policies import Facts, RoutingTable
 
+from .grams import grams, words
 from .upstreams.demo.replies import last_user_text
 
 INTENT, LANGUAGE = "intent", "language"
@@ -25,7 +25,6 @@ INFERABLE = frozenset({INTENT, LANGUAGE})
 LEAST_INTENT = 0.35
 LEAST_LANGUAGE = 0.5
 _LONGEST = 2000  # characters looked at
-_WORD = re.compile(r"[^\W_]+", re.UNICODE)
 Grams = Mapping[str, float]
 
 
@@ -149,19 +148,9 @@ class Intents:
         return {gram: weight / length for gram, weight in weights.items()}
 
 
-def grams(text: str) -> Iterator[str]:
-    """Words, and character n-grams of three to five within each word and its edges."""
-    for word in _WORD.findall(text.casefold()):
-        yield f"={word}"
-        edged = f"<{word}>"
-        for size in (3, 4, 5):
-            for start in range(len(edged) - size + 1):
-                yield edged[start : start + size]
-
-
 def language_of(text: str) -> tuple[str | None, float]:
     """ISO 639-1 code (639-3 where there is none) and confidence; (None, 0) for a text without letters."""
-    plain = " ".join(_WORD.findall(text))
+    plain = " ".join(words(text))
     if not any(character.isalpha() for character in plain):
         return None, 0.0
     found = _detector().detect(plain, model="lite", k=1)

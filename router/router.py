@@ -78,6 +78,10 @@ class Router:
         facts, _ = _informed(state, self._facts(request, caller, self._conversation(state, request, caller, "chat")))
         return self._decided(state, facts)
 
+    def serves(self, model: str) -> bool:
+        """Whether a model string that names no router means anything here."""
+        return self.state.table.serves(model)
+
     def explain(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> dict[str, Any]:
         """Decision and plan as JSON (the answer of POST /v1/router/explain). Raises Refusal."""
         return explained(self.decide(document, caller))

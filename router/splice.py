@@ -44,7 +44,10 @@ def model_in(payload: bytes) -> bytes | None:
 
 
 def with_form_model(body: bytes, model: str) -> bytes:
-    """A multipart form whose `model` field says `model`."""
+    """A multipart form whose `model` field says `model`; one without the field gains it as its first part."""
+    if _FORM_MODEL.search(body) is None and body.startswith(b"--"):
+        mark = body.partition(b"\r\n")[0]
+        return b'%b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n%b' % (mark, model.encode(), body)
     return _FORM_MODEL.sub(lambda found: found[1] + model.encode(), body, count=1)
 
 

@@ -19,6 +19,10 @@ class Table(Protocol):
         """The decision and its plan."""
         ...
 
+    def serves(self, model: str) -> bool:
+        """Whether a model string means anything here."""
+        ...
+
     def fluid(self, model: str, kind: str, options: RoutingOptions, /) -> bool:
         """Whether it may matter who answered the conversation lately."""
         ...

@@ -109,7 +109,8 @@ class LocalSpeechUpstream:
             if fault.outcome is Outcome.MODEL_NOT_FOUND:
                 return _refused(fault.message, "model", status=404, code="model_not_found")
             raise
-        return _refused(f"The provider 'local' does not offer {call.path}; it offers speech and transcriptions.")
+        message = f"The provider 'local' does not offer {call.path}; it offers speech and transcriptions."
+        return _refused(message, status=404, code="unknown_url")
 
     async def aclose(self) -> None:
         """See the port."""

@@ -37,8 +37,12 @@ FORM_PATHS = (
     "/images/variations",
 )
 ALWAYS_STREAMED = frozenset({"/audio/speech"})
-USUAL_MODELS = {"/moderations": "omni-moderation-latest", "/images/generations": "dall-e-2"}
-USUAL_FORM_MODEL = {"/images/edits": "dall-e-2", "/images/variations": "dall-e-2"}
+USUAL_MODELS = {
+    "/moderations": "omni-moderation-latest",
+    "/images/generations": "dall-e-2",
+    "/images/edits": "dall-e-2",
+    "/images/variations": "dall-e-2",
+}
 
 
 class Passage:
@@ -97,8 +101,8 @@ class Passage:
         """The document, where the body is JSON, and what was asked for in any case."""
         if content_type.lower().startswith("multipart/form-data"):
             form: JsonObject = dict(form_fields(content_type, body, ("model", "user", "stream")))
-            if self._path in USUAL_FORM_MODEL:
-                form.setdefault("model", USUAL_FORM_MODEL[self._path])
+            if not form.get("model") and self._path in USUAL_MODELS:
+                form["model"] = self._usual()
             check_model(form)
             return None, form
         if self._path in FORM_PATHS:
@@ -106,10 +110,15 @@ class Passage:
             raise refused(400, message, code="invalid_content_type")
         document = asked = parse(body)
         if self._path in USUAL_MODELS and document.get("model") is None:
-            asked = {**document, "model": USUAL_MODELS[self._path]}
+            asked = {**document, "model": self._usual()}
         check_model(asked)
         check_metadata(asked.get("metadata"), "metadata")
         return document, asked
+
+    def _usual(self) -> str:
+        """Who answers when no model is named: OpenAI's usual one where somebody serves it, else whoever is here."""
+        usual = USUAL_MODELS[self._path]
+        return usual if self._site.router.serves(usual) else "auto"
 
 
 async def _relay(exchange: Exchange, permit: Permit, answer: Stream | Flow) -> None:

@@ -39,5 +39,7 @@ def test_json_that_cannot_be_read_again_goes_on_as_it_is():
     assert spliced(body, OURS) == body
 
 
-def test_a_form_without_a_model_is_left_alone():
-    assert with_form_model(b"--x\r\n\r\nabc\r\n--x--", "m") == b"--x\r\n\r\nabc\r\n--x--"
+def test_a_form_without_a_model_gains_one_and_what_is_no_form_is_left_alone():
+    part = b'Content-Disposition: form-data; name="model"\r\n\r\nm\r\n'
+    assert with_form_model(b"--x\r\n\r\nabc\r\n--x--", "m") == b"--x\r\n" + part + b"--x\r\n\r\nabc\r\n--x--"
+    assert with_form_model(b"abc", "m") == b"abc"

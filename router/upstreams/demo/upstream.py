@@ -18,24 +18,7 @@ from router.upstreams.inprocess import JSON_HEADERS, SSE_HEADERS, Clock, Piece, 
 
 from .completion import completion
 from .legacy import as_chat, as_text
-from .replies import text_of
-
-_VECTOR_SIZE = 16
-_UNSAFE: Mapping[str, str | None] = {  # every category that OpenAI's types require, and the word that means it here
-    "harassment": "harass",
-    "harassment/threatening": None,
-    "hate": "hate",
-    "hate/threatening": None,
-    "illicit": None,
-    "illicit/violent": None,
-    "self-harm": "suicide",
-    "self-harm/instructions": None,
-    "self-harm/intent": None,
-    "sexual": "porn",
-    "sexual/minors": None,
-    "violence": "kill",
-    "violence/graphic": None,
-}
+from .vectors import WrongInput, embeddings, moderations
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +30,7 @@ class Personality:
     long: bool = False
     fails_every: int = 0
     cut_after: int | None = None
+    only: str | None = None  # the one endpoint that it answers
 
 
 PERSONALITIES: Mapping[str, Personality] = {
@@ -56,6 +40,8 @@ PERSONALITIES: Mapping[str, Personality] = {
     "down": Personality(0.0, 200, fails_every=1),
     "slow": Personality(5.0, 200),
     "cut": Personality(0.020, 200, cut_after=20),
+    "embedding": Personality(0.001, 200, only="embeddings"),
+    "moderation": Personality(0.001, 200, only="moderations"),
 }
 
 
@@ -81,22 +67,36 @@ class DemoUpstream:
         if personality.fails_every and next(self._calls[name]) % personality.fails_every == 0:
             return self._error(503, f"demo/{name} is unavailable, as it is meant to be", "server_error", code=None)
         if call.document is None:
-            return self._error(400, "the demo provider answers JSON bodies only", "invalid_request_error", code=None)
-        match call.path.rstrip("/").rpartition("/")[2]:
+            message = f"the demo provider answers JSON bodies only: it has no {call.path!r}"
+            return self._error(404, message, "invalid_request_error", code="unknown_url")
+        endpoint = call.path.rstrip("/").rpartition("/")[2]
+        if personality.only not in (None, endpoint):
+            message = f"'demo/{name}' answers /{personality.only} only, not {call.path!r}"
+            return self._error(404, message, "invalid_request_error", code="model_not_found", param="model")
+        try:
+            return await self._answered(call, call.document, personality, endpoint)
+        except WrongInput as wrong:
+            return self._error(400, str(wrong), "invalid_request_error", code="invalid_value", param=wrong.param)
+
+    async def _answered(
+        self, call: Call, document: Mapping[str, Any], personality: Personality, endpoint: str
+    ) -> ScheduledReply:
+        name = call.target.model
+        match endpoint:
             case "completions" if call.path.rstrip("/").endswith("/chat/completions"):
-                return await self._chat(call, call.document, personality)
+                return await self._chat(call, document, personality)
             case "completions":
-                document = as_chat(call.document)
-                if not document["messages"]:
+                chat = as_chat(document)
+                if not chat["messages"]:
                     message = "'prompt' must be a text"
                     return self._error(400, message, "invalid_request_error", code="invalid_value", param="prompt")
-                return await self._chat(call, document, personality, shaped=as_text)
+                return await self._chat(call, chat, personality, shaped=as_text)
             case "embeddings":
-                return await self._paced(_embeddings(call.document, name), personality, call)
+                return await self._paced(embeddings(document, name), personality, call)
             case "moderations":
-                return await self._paced(_moderations(call.document, name), personality, call)
+                return await self._paced(moderations(document, name), personality, call)
             case _:
-                message = f"the demo provider has no {call.path!r}"
+                message = f"the demo provider has no {call.path!r}: it chats, completes, embeds and moderates"
                 return self._error(404, message, "invalid_request_error", code="unknown_url")
 
     async def aclose(self) -> None:
@@ -153,46 +153,3 @@ class DemoUpstream:
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 1_760_000_000, "owned_by": "demo"}
-
-
-def _inputs(document: Mapping[str, Any]) -> list[str]:
-    given = document.get("input")
-    listed = given if isinstance(given, list) and not (given and isinstance(given[0], int)) else [given]
-    return [_input_text(one) for one in listed]
-
-
-def _input_text(one: Any) -> str:
-    if isinstance(one, Mapping):
-        one = text_of({"content": [one]})
-    return (one if isinstance(one, str) else str(one)).encode("utf-8", "replace").decode()
-
-
-def _embeddings(document: Mapping[str, Any], model: str) -> bytes:
-    texts = _inputs(document)
-    size = document.get("dimensions")
-    size = size if isinstance(size, int) and 0 < size <= 4096 else _VECTOR_SIZE
-    rows = [{"object": "embedding", "index": n, "embedding": _vector(text, size)} for n, text in enumerate(texts)]
-    tokens = sum(len(text.split()) for text in texts)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens, "counted_in": "whitespace_tokens"}
-    return orjson.dumps({"object": "list", "model": model, "data": rows, "usage": usage})
-
-
-def _vector(text: str, size: int) -> list[float]:
-    """A unit vector: each word adds a direction of its own, so texts that share words lie close."""
-    sums = [0.0] * size
-    for word in text.lower().split() or [""]:
-        digest = hashlib.shake_128(word.encode()).digest(size)
-        for place, byte in enumerate(digest):
-            sums[place] += byte / 127.5 - 1
-    length = sum(value * value for value in sums) ** 0.5 or 1.0
-    return [round(value / length, 6) for value in sums]
-
-
-def _moderations(document: Mapping[str, Any], model: str) -> bytes:
-    results = []
-    for text in _inputs(document):
-        categories = {name: word is not None and word in text.lower() for name, word in _UNSAFE.items()}
-        scores = {name: 0.99 if flagged else 0.01 for name, flagged in categories.items()}
-        result = {"flagged": any(categories.values()), "categories": categories, "category_scores": scores}
-        results.append(result | {"category_applied_input_types": {name: ["text"] for name in categories}})
-    return orjson.dumps({"id": "modr-demo", "model": model, "results": results})

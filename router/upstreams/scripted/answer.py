@@ -1,5 +1,6 @@
 """The canonical answer of sixty words in every shape a provider sends it. Pure."""
 
+import base64
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ CANONICAL = (
 WORDS = tuple(word if n == 0 else f" {word}" for n, word in enumerate(CANONICAL.split()))
 DONE = b"data: [DONE]\n\n"
 USAGE: Mapping[str, int] = {"prompt_tokens": 12, "completion_tokens": len(WORDS), "total_tokens": 12 + len(WORDS)}
+_PACKED = base64.b64encode(struct.pack("<2f", 0.75, 0.5)).decode()
+_PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF of one dot
 _ID = "chatcmpl-scripted"
 _CREATED = 1_790_000_000
 
@@ -101,12 +104,17 @@ def error(status: int, *, code: str | None = None, kind: str = "server_error", m
 def _other(asked: Asked) -> Script:
     match asked.kind:
         case "embeddings":
-            rows = [{"object": "embedding", "index": 0, "embedding": [0.6, 0.8]}]
-            usage = {"prompt_tokens": 1, "total_tokens": 1}
+            given = asked.document.get("input")
+            vector: Any = _PACKED if asked.document.get("encoding_format") == "base64" else [0.75, 0.5]
+            count = len(given) if isinstance(given, list) else 1
+            rows = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
+            usage = {"prompt_tokens": count, "total_tokens": count}
             return json({"object": "list", "model": asked.model, "data": rows, "usage": usage})
         case "moderations":
             results = [{"flagged": False, "categories": {}, "category_scores": {}}]
             return json({"id": "modr-scripted", "model": asked.model, "results": results})
+        case "images":
+            return json({"created": _CREATED, "data": [{"b64_json": _PIXEL}]})
         case "transcription":
             return json({"text": CANONICAL})
         case _:

@@ -18,6 +18,9 @@ _KINDS = {
     "transcriptions": "transcription",
     "translations": "transcription",
     "speech": "speech",
+    "generations": "images",
+    "edits": "images",
+    "variations": "images",
 }
 _FORM_MODEL = re.compile(rb'name="model"\r\n\r\n([^\r\n]{1,200})\r\n')
 

@@ -26,7 +26,7 @@ class Asked:
     """One call as a script sees it. `number` is the parameter in the model's name (40 in `cut-40`)."""
 
     model: str
-    kind: str = "chat"  # chat | embeddings | moderations | transcription | speech
+    kind: str = "chat"  # chat | embeddings | moderations | transcription | speech | images
     stream: bool = False
     number: int = 0
     call: int = 1  # first, second, … call of this very model name

@@ -33,6 +33,9 @@ class StandIn(Router):
         reason = Reason.SINGLE if routed else Reason.SPECIFIED
         return Decision(requested=model, model=FAST.name, reason=reason, plan=Plan((Candidate(FAST),)), **routed)
 
+    def serves(self, model):
+        return True
+
     def explain(self, document, caller=NOBODY):
         decision = self.decide(document, caller)
         return {"decision": {"model": decision.model, "router": decision.router}, "plan": [{"model": decision.model}]}
