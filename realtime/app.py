@@ -13,6 +13,7 @@ from router.logs import RequestLog
 from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
+from router.proxy.auth import Principal
 from router.proxy.exchange import Receive, Scope, Send
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
@@ -85,10 +86,10 @@ class House:
             self._realtime = self.config, self.config.realtime.model_copy(update={"voices": self.config.voices})
         return self._realtime[1]
 
-    def _effective_session(self, _kind: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        from .opening import effective_session  # noqa: PLC0415  only when somebody speaks
+    def _effective_session(self, principal: Principal, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        from .opening import Names, effective_session  # noqa: PLC0415  only when somebody speaks
 
-        return effective_session(self.realtime, asked)
+        return effective_session(self.realtime, asked, Names(self.router, principal))
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""

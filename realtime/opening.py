@@ -15,7 +15,7 @@ from router.refusal import Refusal
 from router.router import Caller, Router
 
 from . import protocol as p
-from .codec import Dialect, read_session, write_session
+from .codec import Dialect, read_session, wire_param, write_session
 from .codec import Refusal as Misread
 
 VOICE = Caller(protocol="realtime")
@@ -68,10 +68,14 @@ def laid_over(settings: p.SessionSettings, document: Mapping[str, Any], dialect:
     return settings.patched({**patch, "kind": kind})
 
 
-def effective_session(realtime: Realtime, asked: Mapping[str, Any]) -> dict[str, Any]:
+def effective_session(realtime: Realtime, asked: Mapping[str, Any], names: "Names") -> dict[str, Any]:
     """The whole session that a client secret stands for, in the shape it was asked in. Raises Refusal 400."""
     dialect = Dialect.BETA if asked.get("dialect") == BETA else Dialect.GA
-    settings = laid_over(first_settings(realtime, dialect), asked, dialect)
+    first = first_settings(realtime, dialect)
+    settings = laid_over(first, asked, dialect)
+    fault = names.objection(first, settings)
+    if fault is not None:
+        raise Refusal(400, fault.message, code=fault.code, param=wire_param(fault.param, dialect))
     document = write_session(f"sess_{secrets.token_hex(10)}", settings, int(time.time()), dialect)
     for unfit in ("expires_at", "client_secret"):
         document.pop(unfit, None)

@@ -2,15 +2,26 @@
 
 One `Codec` per connection. Outside of the socket: `read_session(json, dialect)` checks the session of a REST call
 (client secrets, session tokens) and gives its patch, or raises `Refusal`; `write_session(...)` gives the full session
-for the answer.
+for the answer; `wire_param(...)` spells the place of a mistake.
 """
 
 from .codec import Codec
 from .decode import usual_audio
 from .dialect import Dialect
+from .params import wire_param
 from .patches import beta_patch, session_patch
 from .reading import read_session
 from .sessions import write_session
 from .shapes import Refusal
 
-__all__ = ["Codec", "Dialect", "Refusal", "beta_patch", "read_session", "session_patch", "usual_audio", "write_session"]
+__all__ = [
+    "Codec",
+    "Dialect",
+    "Refusal",
+    "beta_patch",
+    "read_session",
+    "session_patch",
+    "usual_audio",
+    "wire_param",
+    "write_session",
+]

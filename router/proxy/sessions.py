@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from router.refusal import Refusal
+
 from .auth import Principal
 from .documents import JsonObject, wrong_type
 from .faults import refused
@@ -18,16 +20,16 @@ BETA_TTL_S = 60
 LARGEST_SESSION_FIELDS = 64
 WORKSPACE = "default"
 
-Effective = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+Effective = Callable[[Principal, Mapping[str, Any]], Mapping[str, Any]]
 
 
-def as_asked(_kind: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_asked(_principal: Principal, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """The session as it was asked for, where nobody fills in the defaults."""
     return asked
 
 
 class Sessions:
-    """Mints client secrets. `effective(kind, asked)` gives the full session; it may raise Refusal 400."""
+    """Mints client secrets. `effective(principal, asked)` gives the full session; it may raise Refusal 400."""
 
     def __init__(self, site: Site, effective: Effective = as_asked) -> None:
         self._site = site
@@ -43,16 +45,18 @@ class Sessions:
         if asked is None:
             asked = {"type": "realtime"}
         session, kind = self._checked(asked, "session")
-        full = self._effective(kind, session)
+        full = self._effective(principal, session)
         value, ends_s = self._site.authenticator.secrets.issue(principal.tenant, session, ttl_s=ttl_s)
         return {"value": value, "expires_at": ends_s, "session": self._shown(kind, full, ends_s)}
 
     def beta(self, principal: Principal, document: JsonObject, kind: str) -> JsonObject:
         """`POST /v1/realtime/sessions` and `/transcription_sessions`: a flat session with its secret inside."""
         session, _ = self._checked({**document, "type": kind, "dialect": "beta"}, "session")
-        full = {
-            name: value for name, value in self._effective(kind, session).items() if name not in ("type", "dialect")
-        }
+        try:
+            effective = self._effective(principal, session)
+        except Refusal as refusal:
+            raise flattened(refusal) from refusal
+        full = {name: value for name, value in effective.items() if name not in ("type", "dialect")}
         value, ends_s = self._site.authenticator.secrets.issue(principal.tenant, session, ttl_s=BETA_TTL_S)
         shown = {"id": f"sess_{os.urandom(12).hex()}", "object": KINDS[kind], **full}
         return {**shown, "client_secret": {"value": value, "expires_at": ends_s}}
@@ -72,6 +76,13 @@ class Sessions:
     def _shown(kind: str, session: Mapping[str, Any], ends_s: int) -> JsonObject:
         full = {"id": f"sess_{os.urandom(12).hex()}", **session}
         return {"type": kind, "object": KINDS[kind], "expires_at": ends_s, **full}
+
+
+def flattened(refusal: Refusal) -> Refusal:
+    """The refusal of a session's field where the session is the whole body."""
+    param = refusal.param.removeprefix("session.") if refusal.param is not None else None
+    message = refusal.message.replace("'session.", "'")
+    return refused(refusal.status, message, code=refusal.code or "invalid_value", param=param)
 
 
 class TokenDesk:

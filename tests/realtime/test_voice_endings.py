@@ -311,10 +311,14 @@ async def test_a_client_secret_opens_the_session_it_was_made_for(port):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=MAIN) as http:
         minted = (await http.post("/v1/realtime/client_secrets", json={"session": session_asked})).json()
         wrong = await http.post("/v1/realtime/client_secrets", json={"session": {"type": "realtime", "voice": "x"}})
+        nobody = {"session": {"type": "realtime", "model": "router/none"}}
+        unknown = (await http.post("/v1/realtime/client_secrets", json=nobody)).json()["error"]
+        deaf = (await http.post("/v1/realtime/sessions", json={"model": "router/none"})).json()["error"]
         beta = (await http.post("/v1/realtime/sessions", json={"model": "router/voice", "voice": "marin"})).json()
         heard = (await http.post("/v1/realtime/transcription_sessions", json={})).json()
     assert minted["session"]["audio"]["output"]["voice"] == "alloy"
     assert wrong.status_code == 400
+    assert (unknown["code"], unknown["param"], deaf["param"]) == ("invalid_value", "session.model", "model")
     assert (beta["voice"], beta["input_audio_format"]) == ("marin", "pcm16")
     assert heard["object"] == "realtime.transcription_session"
     opened = {"headers": {"authorization": f"Bearer {minted['value']}"}, "microphone": False}
