@@ -101,8 +101,8 @@ RULES: Mapping[Outcome, Rule] = {
     Outcome.IDLE_TIMEOUT: _slow(),
     Outcome.DEADLINE: Rule("never", fall_back=False, failure=False, status=504, code="upstream_timeout"),
     Outcome.RESET_BEFORE_COMMIT: _broken(),
-    Outcome.RESET_AFTER_COMMIT: _broken(code="stream_interrupted"),
-    Outcome.TRUNCATED: _broken(code="stream_interrupted"),
+    Outcome.RESET_AFTER_COMMIT: _broken(),
+    Outcome.TRUNCATED: _broken(),
     Outcome.HTTP_408: _broken(),
     Outcome.HTTP_409: _broken(),
     Outcome.RATE_LIMITED: Rule(

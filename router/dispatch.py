@@ -3,7 +3,7 @@
 An empty success is a failure: HTML, malformed JSON, no choices or a choice without anything in it fall back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -137,12 +137,19 @@ class Whole:
         return spliced(self.body, walk.record.metadata(), self.target.name)
 
 
-async def dispatch(walk: Walk, errand: Errand) -> Whole:
-    """Walk the plan until a target answers whole. Raises Refusal; finishes the walk either way."""
+Ask = Callable[[Walk, Errand, Try], Awaitable[Whole]]
+
+
+async def dispatch(walk: Walk, errand: Errand, ask: Ask | None = None) -> Whole:
+    """Walk the plan until a target answers whole. `ask` makes an attempt in another way than the usual one.
+
+    Raises Refusal; finishes the walk either way.
+    """
     walk.credential_type = errand.credential_type if errand.credentials else None
+    make = ask or whole_at_once
 
     async def call(step: Try) -> Whole:
-        return await _ask(walk, errand, step)
+        return await make(walk, errand, step)
 
     try:
         whole = await walk.open(call, _let_go)
@@ -159,7 +166,8 @@ def _let_go(_late: Whole) -> None:
     """It was read to its end."""
 
 
-async def _ask(walk: Walk, errand: Errand, step: Try) -> Whole:
+async def whole_at_once(walk: Walk, errand: Errand, step: Try) -> Whole:
+    """Make one attempt that is answered whole. Raises UpstreamFault."""
     call = errand.call(step, walk.record.attempts)
     upstream = errand.upstream(step.target)
     replies: list[Reply] = []

@@ -32,7 +32,7 @@ class _Chunk(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
-_MEANINGFUL = ("content", "tool_calls", "refusal", "audio", "function_call", "reasoning_content", "reasoning")
+MEANINGFUL = ("content", "tool_calls", "refusal", "audio", "function_call", "reasoning_content", "reasoning")
 
 
 class Diverged(Exception):  # noqa: N818  it is what it says
@@ -149,7 +149,7 @@ class Passage:
                     self._remember(choice, content)
                 return True
             if len(delta) > 1 or content is None:
-                for name in _MEANINGFUL:
+                for name in MEANINGFUL:
                     if delta.get(name):
                         self.textual = False
                         return True

@@ -89,7 +89,10 @@ class Record:
         if not last.success:
             return f"{why} - {last.outcome.value} after {len(self.attempts)} attempt(s)"
         if len(self.attempts) == 1:
-            return f"{why} - success"
+            first = next(iter(decision.plan.candidates), None)
+            if first is None or first.skipped is None:
+                return f"{why} - success"
+            return f"{why} - success with {last.target.name}, {first.target.name} passed over ({first.skipped})"
         failed = ", ".join(f"{a.target.name} ({a.outcome.value})" for a in self.attempts[:-1])
         return f"{why} - success with {last.target.name} after {failed}"
 

@@ -6,7 +6,7 @@ never reach a provider. Every other field passes through untouched, unknown ones
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from policies import Feature, Needs, RoutingOptions
@@ -25,6 +25,7 @@ MIN_TTFT_S = 0.3
 MAX_TTFT_S = 600.0
 NO_OPTIONS = RoutingOptions()
 NO_NEEDS = Needs()
+NOT_COMPRESSED = Warned("compression_unavailable", "messages[].compression: nothing is compressed here; sent as it is")
 _DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(ms|s)")
 _TOKENS_PER_MESSAGE = 4
 
@@ -54,6 +55,10 @@ def bad(param: str, message: str) -> Refusal:
 def parse_chat(document: Mapping[str, Any], *, empty_messages: bool = False) -> Request:
     """Read a chat completion. `empty_messages`: allow none (explain). Raises Refusal 400 that names the field."""
     messages = _messages(document, empty_messages=empty_messages)
+    if any("compression" in message for message in messages):
+        messages = [{name: part for name, part in message.items() if name != "compression"} for message in messages]
+        request = _parse({**document, "messages": messages}, messages, _chat_needs(document, messages))
+        return replace(request, warnings=(*request.warnings, NOT_COMPRESSED))
     return _parse(document, messages, _chat_needs(document, messages))
 
 
@@ -88,10 +93,10 @@ def _parse(document: Mapping[str, Any], messages: list[Mapping[str, Any]], needs
     reasoning = _object(routing, "reasoning")
     if reasoning.get("effort") is not None:
         cleaned["reasoning_effort"] = reasoning["effort"]
-    warnings: tuple[Warned, ...] = ()
+    warnings = _dropped(document.get("extra_body"))
     if routing.get("web_search") is not None:
         _object(routing, "web_search")
-        warnings = (
+        warnings += (
             Warned("web_search_unavailable", "web_search: no search engine is configured; answered without it"),
         )
     return Request(
@@ -123,6 +128,12 @@ def _routing(document: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(outer, dict) and isinstance(inner, dict):
         routing["metadata"] = {**outer, **inner}
     return routing
+
+
+def _dropped(extra: Mapping[str, Any] | None) -> tuple[Warned, ...]:
+    """What a literal `extra_body` holds besides routing fields goes nowhere: a provider's belong at top level."""
+    names = ", ".join(name[:64] for name in sorted(extra.keys() - ROUTING)[:MAX_LISTED]) if extra else ""
+    return (Warned("extra_body_ignored", f"extra_body: {names}: not passed on; send at top level"),) if names else ()
 
 
 def _options(routing: Mapping[str, Any]) -> RoutingOptions:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from policies import Decision, Facts, RoutingRefusal, Try
 
+from .assembled import ask
 from .clock import Clock
 from .conversations import conversation_of
 from .dispatch import CHAT, Errand, dispatch
@@ -94,7 +95,8 @@ class Router:
             request = replace(request, document={**request.document, "stream": False})
         walk = self._walk(state, request, caller, "chat")
         errand = self._errand(state, walk, request, caller)
-        whole = await dispatch(walk, errand)
+        limited = walk.decision.plan.limits.first_token_s is not None
+        whole = await dispatch(walk, errand, ask if limited else None)
         return Completion(whole.status, whole.with_metadata(walk), walk.record, whole.content_type)
 
     async def stream(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Stream:

@@ -114,6 +114,14 @@ async def test_a_limited_target_gets_no_call_while_it_rests():
     assert house.upstream.journal.models() == ["429-retry-after-30", "ok", "ok", "ok"]
 
 
+async def test_the_reasoning_says_who_was_passed_over():
+    house = House()
+    await house.complete("quota", "ok")
+    said = (await house.complete("quota", "ok")).document["metadata"]
+    assert len(said["attempts"]) == 1
+    assert said["reasoning"].endswith("- success with scripted/ok, scripted/quota passed over (cooling down)")
+
+
 async def test_a_failing_target_rests_after_five_failures_but_is_tried_when_it_is_the_last():
     house = House()
     for _ in range(8):

@@ -137,6 +137,12 @@ async def test_an_error_event_that_arrives_with_the_first_delta_still_falls_back
     assert heard.text == CANONICAL
 
 
+async def test_a_stream_that_ended_before_its_first_delta_was_not_interrupted_for_the_client():
+    with pytest.raises(Refusal) as refused:
+        await House().stream("role-then-die", "role-then-die@b")
+    assert (refused.value.status, refused.value.code) == (502, "upstream_error")
+
+
 async def test_when_everything_fails_before_a_delta_the_client_gets_an_http_status():
     house = House()
     with pytest.raises(Refusal) as refused:

@@ -38,6 +38,17 @@ def test_routing_fields_count_in_both_places_and_never_reach_a_provider():
     assert read.options.ignore == ("x",)
     assert read.metadata == {"tier": "vip", "age": 7}
     assert read.document == {**BODY, "seed": 1}
+    assert [(w.code, w.message) for w in read.warnings] == [
+        ("extra_body_ignored", "extra_body: odd: not passed on; send at top level")
+    ]
+
+
+def test_a_compression_that_we_do_not_make_reaches_no_provider_and_is_said():
+    message = {"role": "user", "content": "hi"}
+    read = parse_chat({"model": "m", "messages": [{**message, "compression": {"aggressiveness": 0.5}}, message]})
+    assert read.document == {"model": "m", "messages": [message, message]}
+    assert read.messages == [message, message]
+    assert [w.code for w in read.warnings] == ["compression_unavailable"]
 
 
 def test_provider_order_and_fallbacks_are_read():
