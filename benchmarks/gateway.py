@@ -27,6 +27,10 @@ from .report import STREAMS, Result, plot, table
 
 HERE = Path(__file__).parent
 MOCK_CPU = 1
+PORTKEY = {  # the server below it: from 1.14 on its headers cannot be changed, and every stream ends in "immutable"
+    "dependencies": {"@portkey-ai/gateway": "^1.15.2"},
+    "overrides": {"@hono/node-server": "1.13.8"},
+}
 JSON_MOCK = (
     "default_type application/json; return 200 '"
     '{"id":"chatcmpl-mock","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"message":'
@@ -149,7 +153,8 @@ def setup() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(home / name)], check=True)
         subprocess.run([str(home / name / "bin/pip"), "install", "-q", *packages], check=True)
     (home / "pk").mkdir(exist_ok=True)
-    subprocess.run(["npm", "install", "--silent", "--prefix", str(home / "pk"), "@portkey-ai/gateway"], check=True)
+    (home / "pk/package.json").write_text(json.dumps(PORTKEY))
+    subprocess.run(["npm", "install", "--silent", "--prefix", str(home / "pk")], check=True)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Everything another floor may use is exported here.
 
 from .attempt import Attempt, ErrorDetail
 from .bucketing import bucket, unit_of
+from .ceiling import Ceiling
 from .condition import Condition, ConditionError
 from .cooldown import Breaker, CooldownRule
 from .decision import Decision, Reason, TestedCondition
@@ -26,6 +27,7 @@ __all__ = [
     "BadRoutingField",
     "Breaker",
     "Candidate",
+    "Ceiling",
     "Condition",
     "ConditionError",
     "CooldownRule",

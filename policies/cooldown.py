@@ -19,6 +19,7 @@ from .outcome import RULES, Outcome, Rule
 
 RETRY_AFTER_CAP_S = 120.0
 SLOW_START_FLOOR = 0.1
+_SAYS_NOTHING = (Outcome.CANCELLED_BY_CLIENT, Outcome.HEDGE_LOST, Outcome.ROUTER_OVERLOADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Breaker:
         self, rule: Rule, outcome: Outcome, now_s: float, *, jitter: float = 0.5, retry_after_s: float | None = None
     ) -> None:
         """The same for an outcome whose rule is known to be another (an error that came inside a 200)."""
-        if outcome is Outcome.CANCELLED_BY_CLIENT or outcome is Outcome.HEDGE_LOST:
+        if outcome in _SAYS_NOTHING:
             self.probing = False
             return
         self._count(now_s, failed=rule.failure)

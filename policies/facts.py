@@ -40,6 +40,7 @@ class TargetHealth:
     probing: bool = False  # cool-down is over and the one probe call is already out
     half_open: bool = False  # a rest after failures is over or under way: the next call is a probe
     share: float = 1.0  # slow start after a rest: the fraction of requests that may prefer this target
+    full: bool = False  # as many calls are under way as its ceiling allows: the next one waits
 
 
 @dataclass(frozen=True, slots=True)

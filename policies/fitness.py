@@ -2,7 +2,8 @@
 
 What is known about a model may be wrong, so a need that nobody meets leaves nobody out: the provider itself will say.
 Cool-down never leaves out the last target: if all rest, the one that is back soonest is tried, once. A target that is
-just back from its rest is preferred by a growing share of requests only; for the others it stands last.
+just back from its rest is preferred by a growing share of requests only; for the others it stands last, and so does one
+that has as many calls under way as it takes.
 """
 
 import math
@@ -104,7 +105,7 @@ def _rested(ranked: Ranked, lineup: Candidates, facts: Facts) -> Candidates:
             continue
         if seen.half_open:
             probes.add(name)
-        if seen.share < 1.0:
+        if seen.share < 1.0 or seen.full:
             rising.add(name)
     if resting:
         lineup = _awake(ranked.names, lineup, resting, facts)
@@ -156,10 +157,13 @@ def _awake(names: Sequence[str], lineup: Candidates, resting: dict[str, str], fa
 
 
 def _eased(lineup: Candidates, rising: set[str], facts: Facts) -> Candidates:
-    """Slow start: behind the others for all but its share of requests; the request's own seed says for which."""
+    """Behind the others: who is full, and in slow start for all but its share of requests, chosen by their own seed."""
 
     def waits(candidate: Candidate) -> bool:
         name = candidate.target.name
-        return name in rising and bucket(name, facts.seed) >= facts.health[name].share * BUCKETS
+        if name not in rising:
+            return False
+        seen = facts.health[name]
+        return seen.full or bucket(name, facts.seed) >= seen.share * BUCKETS
 
     return tuple(sorted(lineup, key=waits))

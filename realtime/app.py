@@ -71,6 +71,7 @@ class House:
             observers=[VoiceMetrics(self.metrics)] + ([] if self.tracing is None else [VoiceTracing(self.tracing)]),
         )
         self.metrics.circuits = self._circuits
+        self.metrics.ceilings = self.router.health.ceilings
         self.metrics.detector = self.voice.detector
         self._name()
         self.upkeep = Upkeep(

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from policies import Attempt, Breaker, CooldownRule
+from policies import Attempt, Breaker, Ceiling, CooldownRule, Outcome
 from policies.facts import TargetHealth
+
+from .upstreams.slots import Slots
 
 WINDOW_CALLS = 64
 WINDOW_S = 300.0
@@ -30,7 +32,9 @@ class Vitals:
     speeds: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
     unseen: int = 0  # answers since the medians were renewed
     refreshed_s: float = -math.inf
-    in_flight: int = 0
+    in_flight: int = 0  # calls that hold a slot, and those that wait for one
+    slots: Slots = field(default_factory=Slots)
+    ceiling: Ceiling | None = None  # once it has answered 429
     latency_s: float | None = None
     tokens_per_s: float | None = None
 
@@ -51,7 +55,21 @@ class Vitals:
             probing=breaker.probing,
             half_open=breaker.half_open,
             share=breaker.share(now_s),
+            full=self.slots.in_use >= self.slots.limit,
         )
+
+    def weigh(self, attempt: Attempt) -> None:
+        """What the end of a call says about how many the target takes at once."""
+        under_way, now_s = self.slots.in_use, attempt.ended_s
+        if attempt.outcome is Outcome.RATE_LIMITED:
+            self.ceiling = self.ceiling or Ceiling()
+            self.ceiling.refused(under_way, began_s=attempt.started_s, now_s=now_s)
+        elif self.ceiling is not None:
+            self.ceiling.answered(under_way, now_s)
+        if self.ceiling is not None and self.ceiling.calls != self.slots.limit:
+            self.slots.resize(self.ceiling.calls)
+            if self.ceiling.calls == math.inf:
+                self.ceiling = None
 
 
 class Health:
@@ -71,8 +89,8 @@ class Health:
             for vitals in self._vitals.values():
                 vitals.breaker.rule = rule
 
-    def begin(self, name: str, now_s: float) -> None:
-        """A call goes out to the target of that name."""
+    def begin(self, name: str, now_s: float) -> bool:
+        """A call goes out to the target of that name. False: it is full, the call must wait for its `turn` first."""
         vitals = self._vitals.get(name)
         if vitals is None:
             if len(self._vitals) >= MAX_TARGETS:
@@ -83,6 +101,13 @@ class Health:
         if breaker.half_open:
             breaker.begin(now_s)
             self._changed.add(name)
+        if vitals.ceiling is not None:
+            self._changed.add(name)
+        return vitals.slots.try_enter()
+
+    async def turn(self, name: str, wait_s: float) -> None:
+        """Wait for a slot of a full target. Raises UpstreamFault(router_overloaded) when none comes in time."""
+        await self._vitals[name].slots.enter(wait_s)
 
     def proved(self, name: str, now_s: float) -> None:
         """The target has begun to answer."""
@@ -92,13 +117,19 @@ class Health:
             self._changed.add(name)
         breaker.proved(now_s)
 
-    def end(self, attempt: Attempt, *, jitter: float = 0.5, tokens: int | None = None) -> None:
-        """The call ended. `tokens` is what it answered, where that is known."""
+    def end(self, attempt: Attempt, *, jitter: float = 0.5, tokens: int | None = None, entered: bool = True) -> None:
+        """The call ended. `tokens` is what it answered, where that is known; `entered`: it held a slot."""
         name, now_s = attempt.target.name, attempt.ended_s
         vitals = self._vitals[name]
         vitals.in_flight -= 1
         breaker, rule = vitals.breaker, attempt.rule
-        if attempt.credential_type == "byok" and rule.rest_s > 0:
+        own = attempt.credential_type == "byok" and rule.rest_s > 0
+        if entered:
+            if not own and (vitals.ceiling is not None or attempt.outcome is Outcome.RATE_LIMITED):
+                vitals.weigh(attempt)
+                self._changed.add(name)
+            vitals.slots.leave()
+        if own:
             return  # somebody's own key or quota: it says nothing about the target
         before = (breaker.rests_until_s, breaker.half_open)
         breaker.record_rule(rule, attempt.outcome, now_s, jitter=jitter, retry_after_s=attempt.retry_after_s)
@@ -127,6 +158,10 @@ class Health:
     def in_flight(self) -> dict[str, int]:
         """Calls under way, by target name."""
         return {name: vitals.in_flight for name, vitals in self._vitals.items()}
+
+    def ceilings(self) -> dict[str, int]:
+        """How many calls the targets take at once that have answered 429 of late, by name."""
+        return {name: int(vitals.ceiling.calls) for name, vitals in self._vitals.items() if vitals.ceiling is not None}
 
     def _forget_the_quiet(self, now_s: float) -> None:
         """Drop the older half of the targets that nothing is known against and nothing is under way to."""

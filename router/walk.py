@@ -20,6 +20,7 @@ from .hedge import Allowances, raced
 from .observers import Observer, Trace, Tracing, heard
 from .record import Record
 from .upstreams.base import UpstreamFault
+from .upstreams.slots import QUEUE_S
 
 T = TypeVar("T")
 CANCELLED = ErrorDetail("the client hung up", "cancelled", Outcome.CANCELLED_BY_CLIENT.value)
@@ -62,6 +63,7 @@ class _Open:
     first_token_s: float | None = None
     committed: bool = False
     prefilled: bool = False
+    entered: bool = True  # it holds one of the target's slots
 
 
 class Walk:
@@ -147,6 +149,8 @@ class Walk:
                 await self._around.clock.sleep(step.wait_s)
             self.begin(step)
             try:
+                if self._open is not None and not self._open.entered:
+                    await self._turn(self._open)
                 if hedge is None or discard is None:
                     return await call(step)
                 return await raced(self, call, step, hedge.after_s, discard)
@@ -179,13 +183,19 @@ class Walk:
             around.budgets.retry(self._pool)
         credential = "system" if self.credential_type is None else self.credential_type(step, attempts)
         self._open = _Open(step, now_s, credential)
-        around.health.begin(step.target.name, now_s)
+        self._open.entered = around.health.begin(step.target.name, now_s)
         if self.trace is not None:
             self.trace.begin(step)
         if not self._exposed and self.decision.router is not None:
             self._exposed = True
             for tell in around.on_exposure:
                 tell(self.decision, self.facts)
+
+    async def _turn(self, waiting: _Open) -> None:
+        """Wait until the target takes one more call, as long as for a full provider."""
+        step = waiting.step
+        await self._around.health.turn(step.target.name, min(QUEUE_S, step.timeouts.first_token_s / 2))
+        waiting.entered = True
 
     def first_token(self, *, committed: bool = False) -> None:
         """The open attempt has begun to answer; `committed`: the client is handed it now."""
@@ -281,7 +291,7 @@ class Walk:
         )
         around = self._around
         self.record.attempts.append(attempt)
-        around.health.end(attempt, jitter=around.clock.chance(), tokens=tokens)
+        around.health.end(attempt, jitter=around.clock.chance(), tokens=tokens, entered=ended.entered)
         if self.trace is not None:
             self.trace.settle(attempt)
         for tell in around.on_attempt:

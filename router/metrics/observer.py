@@ -24,7 +24,6 @@ from .splits import Splits, Weights, no_splits
 from .table import STAGES
 from .tallies import Asked, Called, Kept, ended
 
-CIRCUIT_CLOSED, CIRCUIT_PROBED, CIRCUIT_RESTING = 0, 1, 2
 Named = tuple[str | None, str | None, str | None, str, str]  # router, route, variant, reason, protocol
 
 
@@ -63,6 +62,7 @@ class Metrics(Silent):
         self.series = Series(self.registry, max_series=max_series)
         self.labels = LabelSets()
         self.circuits: Callable[[], Mapping[str, int]] = dict
+        self.ceilings: Callable[[], Mapping[str, int]] = dict
         self.detector: Callable[[], DetectorLoad | None] = _no_detector
         self.splits = Splits(self.series)
         self._asked: Kept[Named, Asked] = Kept(self.series, self._first_asked)
@@ -73,7 +73,7 @@ class Metrics(Silent):
             self.series.child("rr_config_reload_total", result)
         self._hash: str | None = None
         self._inflight: dict[int, Begun] = {}
-        self._circuits_shown: set[str] = set()
+        self._shown: dict[str, set[str]] = {"rr_circuit_state": set(), "rr_target_ceiling": set()}
         if process:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
@@ -95,7 +95,8 @@ class Metrics(Silent):
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Exposition and its content type for a scrape with this Accept header."""
-        self._show_circuits()
+        self._show_targets("rr_circuit_state", self.circuits(), max)
+        self._show_targets("rr_target_ceiling", self.ceilings(), sum)
         self._show_detector()
         self.splits.show()
         encode, content_type = choose_encoder(accept)
@@ -217,16 +218,16 @@ class Metrics(Silent):
             pace_s = (attempt.ended_s - attempt.first_token_s) / (tokens.output - 1)
             child("rr_time_per_output_token_seconds", called.target).observe(max(0.0, pace_s))
 
-    def _show_circuits(self) -> None:
-        states: dict[str, int] = {}
-        for name, state in self.circuits().items():
-            target = self.labels.target(name)
-            states[target] = max(state, states.get(target, CIRCUIT_CLOSED))
-        for target in self._circuits_shown - states.keys():
-            self.series.forget("rr_circuit_state", target)
-        for target, state in states.items():
-            self.series.child("rr_circuit_state", target).set(state)
-        self._circuits_shown = set(states)
+    def _show_targets(self, gauge: str, seen: Mapping[str, int], joined: Callable[[list[int]], int]) -> None:
+        """One value a target; those that share a label are joined."""
+        values: dict[str, list[int]] = {}
+        for name, value in seen.items():
+            values.setdefault(self.labels.target(name), []).append(value)
+        for target in self._shown[gauge] - values.keys():
+            self.series.forget(gauge, target)
+        for target, several in values.items():
+            self.series.child(gauge, target).set(joined(several))
+        self._shown[gauge] = set(values)
 
     def _show_detector(self) -> None:
         load, child = self.detector(), self.series.child

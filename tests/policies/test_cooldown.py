@@ -189,3 +189,11 @@ def test_a_rest_is_never_longer_than_its_cap_and_a_share_never_outside_its_bound
         assert breaker.rests_until_s <= now_s + 300.0
         assert 0.1 <= breaker.share(now_s) <= 1.0
         assert not breaker.probing
+
+
+def test_a_call_that_never_went_out_proves_nothing():
+    breaker = Breaker()
+    failed(breaker, 4)
+    breaker.record(Outcome.ROUTER_OVERLOADED, 0.0)
+    failed(breaker, 1)
+    assert breaker.rests_until_s == 30.0

@@ -80,3 +80,12 @@ def test_nothing_of_the_voice_or_the_control_plane_is_imported_before_it_is_need
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_the_ceiling_of_a_crowded_target_is_seen_at_the_scrape(config):
+    house = build(config, {})
+    target, clock = Target("demo", "fast"), house.router.clock
+    for _ in range(8):
+        house.router.health.begin(target.name, clock.now())
+    house.router.health.end(Attempt(target, Outcome.RATE_LIMITED, clock.now(), clock.now()))
+    assert b'rr_target_ceiling{target="demo/fast"} 6.0' in house.metrics.render()[0]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -46,7 +47,7 @@ def take(incoming: Incoming, journal: Journal, *, now: float, gap_s: float) -> t
         document=document,
     )
     number, age_s = journal.numbered(asked, now)
-    asked = replace(asked, call=number, age_s=age_s)
+    asked = replace(asked, call=number, age_s=age_s, under_way=partial(journal.under_way, asked.model))
     fault, script = script_for(asked)
     seen = Seen(now, asked.model, fault, incoming.path, asked.stream, number, script.status, sorted(map(str, document)))
     if journal.keep_bodies:

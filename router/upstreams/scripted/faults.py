@@ -172,6 +172,8 @@ FAULTS: Mapping[str, Fault] = {
     "429-retry-after-odd": Fault("429 with Retry-After: NaN", lambda a: _limited(a, value="NaN")),
     "429-retry-after-date": Fault("429, Retry-After a date",
         lambda a: _limited(a, value="Wed, 01 Jan 2099 00:00:00 GMT")),
+    "crowded-N": Fault("429 while N calls are being answered, else ok",
+        lambda a: whole(a) if a.under_way() < a.number else _limited(a, value="1")),
     "quota": Fault("429 insufficient_quota",
         lambda _: error(429, code="insufficient_quota", kind="insufficient_quota")),
     "auth": Fault("401 invalid_api_key", lambda _: error(401, code="invalid_api_key", kind="invalid_request_error")),

@@ -28,6 +28,11 @@ class Seen:
     client_gone: bool = False
     ended: float | None = None
 
+    @property
+    def under_way(self) -> bool:
+        """It is being answered."""
+        return self.status == 200 and not (self.completed or self.client_gone or self.ended is not None)
+
     def as_json(self) -> dict[str, Any]:
         """As GET /log shows it."""
         return asdict(self)
@@ -52,6 +57,10 @@ class Journal:
         """Which call of its model this is, and the seconds since the first."""
         first = self._first.setdefault(asked.model, now)
         return next(self._counts.setdefault(asked.model, count(1))), now - first
+
+    def under_way(self, model: str) -> int:
+        """How many calls of this model name are being answered."""
+        return sum(seen.under_way for seen in self.seen if seen.model == model)
 
     def models(self) -> list[str]:
         """The models called, in order."""

@@ -1,6 +1,6 @@
 """What a script is: a status, headers, bytes and pauses in order, and how it ends. Pure values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -32,6 +32,7 @@ class Asked:
     call: int = 1  # first, second, … call of this very model name
     age_s: float = 0.0  # since the first call of this model name
     gap_s: float = 0.0  # between two deltas
+    under_way: Callable[[], int] = int  # calls of this model name that are being answered
     document: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,5 +1,6 @@
 """The scripts inside the process, as an `Upstream`: no socket, virtual time if wanted."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,12 +36,15 @@ class ScriptedUpstream:
         """Play the script of the call's model."""
         incoming = Incoming(call.path, call.body, call.headers)
         seen, script, _ = take(incoming, self.journal, now=self._wall_s(), gap_s=self._gap_s)
-        seen.client_gone = True  # until something better is known: a cancelled wait never comes back here
-        if script.status is None and script.end is End.HANG:
-            await self._clock.sleep(call.timeouts.total_s)
-            raise UpstreamFault(Outcome.HEADER_TIMEOUT, f"no answer within {call.timeouts.total_s:g} s")
-        await self._clock.sleep(script.head_s * self._scale)
-        seen.client_gone = False
+        try:
+            if script.status is None and script.end is End.HANG:
+                await self._clock.sleep(call.timeouts.total_s)
+                seen.client_gone = True
+                raise UpstreamFault(Outcome.HEADER_TIMEOUT, f"no answer within {call.timeouts.total_s:g} s")
+            await self._clock.sleep(script.head_s * self._scale)
+        except asyncio.CancelledError:
+            seen.client_gone = True
+            raise
         if script.status is None:
             raise UpstreamFault(Outcome.RESET_BEFORE_COMMIT, "the connection was closed before an answer came")
         return _Witnessed(seen, script, self._pieces(script), clock=self._clock, idle_s=call.timeouts.idle_s)

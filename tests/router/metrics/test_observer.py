@@ -116,6 +116,13 @@ def test_circuits_are_read_at_the_scrape_and_forgotten_with_their_targets(metric
     assert value(metrics, "rr_circuit_state", target="openai/gpt") is None
 
 
+def test_ceilings_of_targets_that_share_a_label_are_added_up(metrics):
+    metrics.ceilings = lambda: {"openai/gpt": 7, "x/1": 2, "x/2": 3}
+    metrics.render()
+    assert value(metrics, "rr_target_ceiling", target="openai/gpt") == 7
+    assert value(metrics, "rr_target_ceiling", target="other") == 5
+
+
 def test_a_hundred_thousand_random_names_add_no_series(metrics):
     told(metrics, record())
     told(metrics, stranger(0))
