@@ -57,7 +57,9 @@ class Ranked:
     names: tuple[str, ...]
     candidates: Candidates
     narrowest: Narrowest
-    uneasy: tuple[str, ...] = ()  # whose health is more than a measurement: they rest, are probed, or are just back
+    uneasy: tuple[
+        str, ...
+    ] = ()  # whose health is more than a measurement: they rest, are probed, are just back or full
     fluid: Mapping[str, int] = field(default_factory=dict)  # whose place is by measurement, and the first such place
 
     def holding(self, name: str | None) -> "Ranked":
@@ -81,7 +83,11 @@ def uneasy(names: Sequence[str], health: Mapping[str, TargetHealth]) -> tuple[st
         return ()
     seen = [(name, health[name]) for name in names if name in health]
     return tuple(
-        [name for name, one in seen if one.rests_until_s > 0.0 or one.probing or one.half_open or one.share < 1.0]
+        [
+            name
+            for name, one in seen
+            if one.rests_until_s > 0.0 or one.probing or one.half_open or one.share < 1.0 or one.full
+        ]
     )
 
 

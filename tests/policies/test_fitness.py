@@ -94,9 +94,9 @@ def test_who_is_just_back_and_alone_is_tried():
 
 def test_who_is_full_stands_last_and_is_still_tried():
     facts = Facts("m", health={"p/small": TargetHealth(full=True)}, seed="s")
-    candidates, _ = fit(["p/small", "p/large"], ALL[:2], facts)
+    candidates, _ = fitted(facts, ALL[:2])
     assert [(one.target.model, one.skipped) for one in candidates] == [("large", None), ("small", None)]
-    assert fit(["p/small"], ALL[:1], facts)[0] == ALL[:1]
+    assert fitted(facts, ALL[:1])[0] == ALL[:1]
 
 
 def test_a_probe_is_asked_once():
