@@ -214,6 +214,20 @@ async def test_holding_the_space_bar_talks_and_text_goes_into_the_same_session(h
         await check_clean(page)
 
 
+async def test_without_a_sound_device_a_session_answers_in_text(house, microphone):
+    async with browser(microphone("deaf", 0.1)) as page:
+        never = "AudioContext.prototype.resume = () => new Promise(() => undefined)"  # as Firefox does without one
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=never)
+        await page.open(house)
+        await page.key("t")
+        await state(page, "listening")
+        assert await page.text(".fault strong") == "This browser finds no sound device."
+        assert await page.js("document.querySelectorAll('.fault').length") == 1
+        await type_message(page, "hello there")
+        await page.until("document.querySelector('.message.assistant .words').textContent.includes('hello there')")
+        await check_clean(page)
+
+
 async def test_a_server_with_keys_is_opened_with_one_and_says_so_before(tmp_path, microphone):
     path = tmp_path / "server.yaml"
     path.write_text(f"auth: {{keys: [{{id: web, secret: {KEY}}}]}}\n")
@@ -252,6 +266,9 @@ async def test_keys_narrow_screens_and_colours(house):
         await page.click("#tab-decision")
         await page.key("ArrowRight")
         assert await page.js("document.activeElement.id") == "tab-turns"
+        await page.key("3")
+        assert await page.js("document.activeElement.id") == "tab-events"
+        await page.key("2")
         assert await page.js("!document.querySelector('#panel-turns').hidden")
         assert await page.js("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         unnamed = "(node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.length)"
@@ -270,6 +287,8 @@ async def test_what_fails_is_said_with_what_to_do(house):
         assert "fallbacks" in await page.text(".fault .remedy")
         assert "overloaded" in await page.text(".turn tbody")
         assert await page.text(".turn .turn-head .tag") == "failed"
+        colour = "getComputedStyle(document.querySelector('.turn .bar.{}')).backgroundColor"
+        assert await page.js(colour.format("done")) == await page.js(colour.format("bad"))
         await page.click(".fault button")
         assert not await page.js("Boolean(document.querySelector('.fault'))")
         assert await page.js("window.violations") == []

@@ -48,7 +48,11 @@ export function tabs() {
       next.focus();
     });
   });
-  return (name) => open(byId(`tab-${name}`));
+  return (name) => {
+    const tab = byId(`tab-${name}`);
+    open(tab);
+    if (all.includes(document.activeElement)) tab.focus(); // or the ring stays on the tab that was left
+  };
 }
 
 export function keyDialog(onChange) {

@@ -37,8 +37,8 @@ const BY_STATUS = {
   413: "Send less text.",
   429: BY_CODE.rate_limit_exceeded,
   500: "This is a defect of the router. Its log has the request id.",
-  502: "The providers failed. See the attempts, or choose another model.",
-  503: "No target answered. See the attempts, or choose a router with fallbacks.",
+  502: "See the attempts under “Turns”, or choose another model.",
+  503: "See the attempts under “Turns”, or choose a router with fallbacks.",
   504: "The answer took too long. Try again, or choose a quicker model.",
 };
 

@@ -4,6 +4,16 @@ import { Fault, fromDevice } from "./faults.js";
 
 const RATE = 24000;
 
+const PATIENCE_MS = 4000;
+
+/** Lets a context run. Raises Fault where it never does: a browser waits without end for a device that is not there. */
+async function running(context) {
+  const remedy = "Connect a loudspeaker or headphones and press Talk again. Meanwhile answers are shown as text.";
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Fault("This browser finds no sound device.", { remedy, kind: "notice" })), PATIENCE_MS));
+  await Promise.race([context.resume(), late]);
+}
+
 /** Base64 of a buffer; pieces are small enough to be spread. */
 export function toBase64(buffer) {
   return btoa(String.fromCharCode(...new Uint8Array(buffer)));
@@ -39,7 +49,7 @@ export class Microphone {
     this.node = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => this.onPiece(data.pcm, data.level);
     source.connect(this.node);
-    await this.context.resume();
+    await running(this.context);
   }
 
   /** The stream at our rate where the browser resamples it; else at its own, and the worklet resamples. */
@@ -78,7 +88,7 @@ export class Speaker {
     this.node = new AudioWorkletNode(this.context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.node.port.onmessage = ({ data }) => this.receive(data);
     this.node.connect(this.context.destination);
-    await this.context.resume();
+    await running(this.context);
   }
 
   receive(message) {
@@ -99,7 +109,7 @@ export class Speaker {
 
   /** Silence at once; resolves to the items that were cut (and the one still coming), each with the ms really heard. */
   async stop(coming) {
-    if (!this.node) return [];
+    if (this.context?.state !== "running") return [];
     const ticket = (this.lastTicket += 1);
     const stopped = new Promise((resolve) => this.tickets.set(ticket, resolve));
     this.node.port.postMessage({ kind: "stop", ticket, coming });

@@ -50,8 +50,8 @@ export class Talk {
     const speaker = (this.speaker = new Speaker((level) => this.onSound(level)));
     const microphone = (this.microphone = new Microphone((pcm, level) => this.onPiece(pcm, level)));
     try {
-      await speaker.open();
-      await microphone.open().catch((fault) => this.bus.emit("fault", fault)); // without one the session answers text
+      const told = (error) => this.bus.emit("fault", fromThrown(error)); // without either the session answers text
+      await Promise.all([speaker.open().catch(told), microphone.open().catch(told)]);
       await line.open(this.settings.values.model);
     } catch (error) {
       if (this.line === line) this.fail(fromThrown(error));

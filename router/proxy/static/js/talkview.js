@@ -103,5 +103,6 @@ export class TalkView {
     turn.finish(status);
     const answer = ids.map((id) => this.transcript.byItem.get(id)).find(Boolean);
     if (answer && !answer.remark.textContent) answer.note(servedBy(attempts));
+    if (!answer && status === "cancelled") this.transcript.byItem.get(turn.item)?.note("stopped before the answer");
   }
 }

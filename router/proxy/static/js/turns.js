@@ -53,6 +53,7 @@ class Turn {
 
   draw() {
     const reached = STAGES[this.kind].filter(([name]) => name in this.stamps);
+    reached.sort(([one], [other]) => this.stamps[one] - this.stamps[other]); // a reply may end before its question is known
     const whole = Math.max(1, ...Object.values(this.stamps));
     const rows = reached.map(([name, label]) =>
       this.row(name, (name === "done" && ENDS[this.status]) || label, whole));
@@ -61,6 +62,7 @@ class Turn {
       this.cost && Number(this.cost) > 0 && `$${this.cost}`,
       this.reasoning,
     ].filter(Boolean);
+    this.node.classList.toggle("failed-turn", this.status === "failed");
     this.node.replaceChildren(
       el("div", { class: "turn-head" },
         el("span", { class: "turn-label" }, this.label || "…"),
@@ -76,7 +78,7 @@ class Turn {
   row(name, label, whole) {
     const end = this.stamps[name];
     const before = Object.values(this.stamps).filter((stamp) => stamp < end);
-    const start = name === "done" ? (this.stamps.text ?? 0) : Math.max(0, ...before);
+    const start = name === "done" && "text" in this.stamps ? this.stamps.text : Math.max(0, ...before);
     const bar = el("span", { class: `bar ${name}` });
     bar.style.insetInlineStart = `${(start / whole) * 100}%`;
     bar.style.inlineSize = `${Math.max(0.6, ((end - start) / whole) * 100)}%`;
