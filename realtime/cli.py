@@ -81,7 +81,7 @@ def _add_talk(app: "typer.Typer") -> None:
         voice: Annotated[str, typer.Option(help="Who speaks --say: auto, rms, slt, kal16, awb, espeak.")] = "auto",
         model: Annotated[str, typer.Option("--model", "-m", help="router/NAME or a model.")] = "router/demo",
         url: Annotated[str, typer.Option(envvar="RR_URL", help="A running router.")] = LOCAL_URL,
-        key: Annotated[str, typer.Option(envvar="RR_KEY", help="API key.")] = "",
+        key: Annotated[str, typer.Option(envvar=["RR_API_KEY", "RR_KEY"], help="API key.")] = "",
         user: Annotated[str | None, typer.Option(help="User id: stays with one variant.")] = None,
         metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE for routing.")] = None,
     ) -> None:

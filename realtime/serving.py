@@ -76,7 +76,9 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
     try:
         return serve(cast("ASGI3Application", house.asgi), Settings(binding=binding, hooks=hooks))
     except OSError as error:
-        err.print(f"error: cannot listen on {binding.host}:{binding.port}: {error.strerror or error}", markup=False)
+        told = error.strerror or str(error)  # the one who binds names the address already
+        at = "" if told.startswith("cannot listen") else f"cannot listen on {binding.host}:{binding.port}: "
+        err.print(f"error: {at}{told}", markup=False)
         return 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from policies import CooldownRule, RoutingTable
 
 from .config import Config, ConfigError, Finding, Provider, load
+from .config.providers import SAME_AS
 from .config.table import build_table
 from .router import Guesses, State
 from .upstreams.base import Upstream
@@ -111,7 +112,7 @@ def _litellm(name: str, provider: Provider, config: Config) -> Upstream:
 
     try:
         return LitellmUpstream(
-            name,
+            SAME_AS.get(name, name),
             _key(provider) or None,
             base_url=provider.base_url,
             options=provider.options,

@@ -19,10 +19,12 @@ from policies import Feature, Prices, Target
 
 PRICE_FILE = "model_prices_and_context_window_backup.json"
 RESERVED = frozenset({"sample_spec", "fallback_generalizations"})
+VERTEX = ("vertex_ai", "vertex_ai-language-models", "vertex_ai-anthropic_models", "vertex_ai-mistral_models")
 LISTED_AS: Mapping[str, tuple[str, ...]] = {  # our provider -> the names it has in the price file
     "openai": ("openai",),
     "anthropic": ("anthropic",),
     "gemini": ("gemini",),
+    "google-ai-studio": ("gemini",),
     "groq": ("groq",),
     "mistral": ("mistral",),
     "xai": ("xai",),
@@ -37,7 +39,8 @@ LISTED_AS: Mapping[str, tuple[str, ...]] = {  # our provider -> the names it has
     "cohere": ("cohere_chat", "cohere"),
     "azure": ("azure",),
     "bedrock": ("bedrock_converse", "bedrock"),
-    "vertex_ai": ("vertex_ai", "vertex_ai-language-models", "vertex_ai-anthropic_models", "vertex_ai-mistral_models"),
+    "vertex_ai": VERTEX,
+    "google-vertex": VERTEX,
 }
 DEMO_SCORES: Mapping[str, Mapping[str, float]] = {
     "fast": {"intelligence": 1.0, "math": 1.0, "coding": 1.0},
@@ -140,16 +143,19 @@ def _listed(wanted: set[str]) -> dict[str, dict[str, Target]]:
     path = price_file() if wanted else None
     if path is None:
         return {}
-    ours = {theirs: name for name in wanted for theirs in LISTED_AS[name]}
+    ours: dict[str, list[str]] = {}
+    for name in wanted:
+        for theirs in LISTED_AS[name]:
+            ours.setdefault(theirs, []).append(name)
     found: dict[str, dict[str, Target]] = {}
     rows: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
     for key, row in rows.items():
-        provider = ours.get(row.get("litellm_provider", ""))
-        if provider is None or key in RESERVED or key.startswith("ft:"):
+        if key in RESERVED or key.startswith("ft:"):
             continue
-        for name in (key, *row.get("aliases", ())):
-            model = bare_name(name, row["litellm_provider"])
-            found.setdefault(provider, {}).setdefault(model, _entry(provider, model, row))
+        for provider in ours.get(row.get("litellm_provider", ""), ()):
+            for name in (key, *row.get("aliases", ())):
+                model = bare_name(name, row["litellm_provider"])
+                found.setdefault(provider, {}).setdefault(model, _entry(provider, model, row))
     return found
 
 

@@ -54,11 +54,12 @@ KNOWN: Mapping[str, KnownProvider] = {
     "local": KnownProvider("local"),
 }
 ALWAYS = ("demo", "local")
+SAME_AS: Mapping[str, str] = {"google-ai-studio": "gemini", "google-vertex": "vertex_ai"}  # Inworld's names
 
 
 def complete(name: str, provider: Provider | None, environ: Mapping[str, str]) -> Provider:
     """`provider` with what its name is known for filled in where the file does not say."""
-    known = KNOWN.get(name)
+    known = KNOWN.get(SAME_AS.get(name, name))
     given = provider or Provider()
     if known is None:
         return given

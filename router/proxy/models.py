@@ -120,6 +120,7 @@ def inworld_row(target: Target) -> dict[str, Any]:
         "provider": target.provider,
         "modelCreator": target.model.partition("/")[0] if "/" in target.model else target.provider,
         "isSupported": True,
+        "pricing": {},
         "spec": spec,
     }
     if target.prices is not None:

@@ -1,5 +1,6 @@
 """What every endpoint of the proxy shares: the router, who may call, how much, and the caps."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,7 +83,11 @@ class Site:
         """Refuse (404, as if it were not there) a router outside the key's `routers`, named directly or by an alias."""
         if principal.key is None or "*" in principal.key.routers:
             return
-        router = self.router.decide(document, caller).router
+        try:
+            router = self.router.decide(document, caller).router
+        except Refusal as refusal:  # without the names of routers that are none of this key's business
+            refusal.message = re.split(r"; (?:did you mean|configured are)", refusal.message)[0]
+            raise
         if router is not None and not principal.may_route(router):
             raise refused(404, f"There is no router {router!r}.", code="router_not_found", param="model")
 

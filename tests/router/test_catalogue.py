@@ -36,6 +36,12 @@ def test_only_configured_providers_are_kept_and_in_their_order():
     assert all(not target.model.startswith(("groq/", "deepinfra/")) for target in catalogue.models(kind=None))
 
 
+def test_one_provider_may_be_configured_under_two_names():
+    catalogue = load_catalogue({"gemini": None, "google-ai-studio": None})
+    names = {target.name for target in catalogue.offers("gemini-2.5-flash")}
+    assert names == {"gemini/gemini-2.5-flash", "google-ai-studio/gemini-2.5-flash"}
+
+
 def test_an_unknown_model_is_a_target_that_lacks_nothing():
     target = load_catalogue({"openai": None}).target("mine", "house-model")
     assert (target.name, target.lacks, target.prices) == ("mine/house-model", frozenset(), None)

@@ -59,24 +59,18 @@ class Completion:
         ]
         return orjson.dumps(self._envelope("chat.completion") | {"choices": choices, "usage": self.usage})
 
-    def events(self) -> Iterator[bytes]:
-        """SSE events before the finish: the role, then one event per piece (or per tool call and its arguments)."""
-        for index in range(self.choices):
-            yield self._event(index, {"role": "assistant", "content": None if self.calls else "", "refusal": None})
-            for piece in self.pieces:
-                yield self._event(index, {"content": piece})
-            for position, call in enumerate(self.calls):
-                head = self._tool_call(position)
-                head["function"]["arguments"] = ""
-                yield self._event(index, {"tool_calls": [{"index": position, **head}]})
-                for part in _PIECES.findall(call.arguments):
-                    delta = {"index": position, "function": {"arguments": part}}
-                    yield self._event(index, {"tool_calls": [delta]})
+    def events(self, *, include_usage: bool = False) -> Iterator[bytes]:
+        """SSE events before the finish: the role, then one event per piece (or per tool call and its arguments).
+
+        `include_usage`: each says `usage: null`, as OpenAI's do when a usage chunk follows.
+        """
+        for delta in (part for index in range(self.choices) for part in self._deltas(index)):
+            yield self._event(*delta, include_usage=include_usage)
 
     def ending(self, *, include_usage: bool) -> Iterator[bytes]:
         """The finish of each choice, the usage chunk if asked for, and `[DONE]`."""
         for index in range(self.choices):
-            yield self._event(index, {}, self.finish_reason)
+            yield self._event(index, {}, self.finish_reason, include_usage=include_usage)
         if include_usage:
             yield _sse(self._envelope("chat.completion.chunk") | {"choices": [], "usage": self.usage})
         yield b"data: [DONE]\n\n"
@@ -86,9 +80,23 @@ class Completion:
         function = {"name": call.name, "arguments": call.arguments}
         return {"id": f"call_{self.id[-16:]}{position}", "type": "function", "function": function}
 
-    def _event(self, index: int, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
+    def _deltas(self, index: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        yield index, {"role": "assistant", "content": None if self.calls else "", "refusal": None}
+        for piece in self.pieces:
+            yield index, {"content": piece}
+        for position, call in enumerate(self.calls):
+            head = self._tool_call(position)
+            head["function"]["arguments"] = ""
+            yield index, {"tool_calls": [{"index": position, **head}]}
+            for part in _PIECES.findall(call.arguments):
+                yield index, {"tool_calls": [{"index": position, "function": {"arguments": part}}]}
+
+    def _event(
+        self, index: int, delta: Mapping[str, Any], finish_reason: str | None = None, *, include_usage: bool
+    ) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return _sse(self._envelope("chat.completion.chunk") | {"choices": [choice]})
+        usage = {"usage": None} if include_usage else {}
+        return _sse(self._envelope("chat.completion.chunk") | {"choices": [choice]} | usage)
 
     def _envelope(self, kind: str) -> dict[str, Any]:
         return {

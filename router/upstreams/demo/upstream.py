@@ -120,13 +120,13 @@ class DemoUpstream:
         if not call.stream:
             return await self._paced(shaped(answer.as_json()), personality, call, tokens=answer.tokens)
         step_s = 1 / personality.tokens_per_s
-        events = [shaped(event) for event in answer.events()]
+        options = document.get("stream_options")
+        include_usage = isinstance(options, Mapping) and options.get("include_usage") is True
+        events = [shaped(event) for event in answer.events(include_usage=include_usage)]
         if personality.cut_after is not None:
             events = events[: 1 + personality.cut_after]
         pieces = [Piece(personality.first_token_s + max(0, n - 1) * step_s, event) for n, event in enumerate(events)]
         if personality.cut_after is None:
-            options = document.get("stream_options")
-            include_usage = isinstance(options, Mapping) and options.get("include_usage") is True
             ending = shaped(b"".join(answer.ending(include_usage=include_usage)))
             pieces.append(Piece(pieces[-1].at_s + step_s, ending))
         return ScheduledReply(200, SSE_HEADERS, pieces, clock=self._clock, idle_s=call.timeouts.idle_s)

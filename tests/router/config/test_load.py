@@ -59,6 +59,15 @@ def test_known_names_are_filled_in_and_own_words_win(tmp_path):
     assert set(providers) == {"anthropic", "groq", "ollama", "openai", "demo", "local"}
 
 
+def test_googles_two_providers_go_by_inworlds_names_too(tmp_path):
+    path = write(tmp_path, "providers:\n  google-ai-studio:\n  google-vertex: {api_key: k}\nrouters: []\n")
+    providers = load(path, {"GEMINI_API_KEY": "g"}).providers
+    assert providers["google-ai-studio"].base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
+    assert providers["google-ai-studio"].api_key.get_secret_value() == "g"
+    assert providers["google-vertex"].kind == "litellm"
+    assert "google-ai-studio" not in load(None, {"GEMINI_API_KEY": "g"}).providers
+
+
 def test_all_errors_come_at_once_with_place_and_remedy(tmp_path):
     path = write(
         tmp_path, "server: {prot: 1, port: 99999}\ndefaults: {profile: interactiv}\nauth: {keys: [{id: web}]}\n"

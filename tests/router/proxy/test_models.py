@@ -50,13 +50,14 @@ async def test_routers_are_listed_to_keys_that_may_use_them():
 
 async def test_the_catalogue_has_inworlds_shape():
     async with door(listed=lambda: LISTING) as client:
-        row = (await client.get("/llm/v1alpha/models")).json()["models"][0]
+        row, free = (await client.get("/llm/v1alpha/models")).json()["models"]
     assert (row["provider"], row["model"], row["modelCreator"]) == (
         "deepinfra",
         "deepseek-ai/DeepSeek-V3.2",
         "deepseek-ai",
     )
     assert row["pricing"] == {"prompt": 1e-6, "completion": 2e-6, "promptToken": 1e-6, "completionToken": 2e-6}
+    assert free["pricing"] == {}
     assert row["spec"]["inputModalities"] == ["text"]
     assert (row["spec"]["contextLength"], row["spec"]["maxCompletionTokens"]) == (1000, 100)
     assert row["spec"]["capabilities"]["functionCalling"] is True

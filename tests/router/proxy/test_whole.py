@@ -47,6 +47,16 @@ async def test_routing_fields_work_at_both_places_and_reach_no_provider():
     assert nested.headers["x-rr-route"] == outer.headers["x-rr-route"] == "premium"
 
 
+async def test_a_limited_key_is_not_told_the_names_of_other_routers():
+    app, _ = house(keys=(Key("web", "secret-web", routers=("support",)),))
+    async with visitor(app) as client:
+        for model in ("router/nowhere", "router/rescued", "router/rescuedd", "rescued"):
+            answer = await client.post("/v1/chat/completions", json=chat(model))
+            assert answer.status_code == 404
+            assert "strict" not in answer.text
+            assert "did you mean" not in answer.text
+
+
 async def test_refusals_of_the_core_keep_their_face():
     app, _ = house()
     async with visitor(app) as client:

@@ -70,6 +70,7 @@ async def test_a_stream_says_the_same_word_by_word_at_its_pace(demo, time):
     assert rest[-2]["choices"] == []
     assert rest[-2]["usage"]["completion_tokens"] == 3
     assert rest[-3]["choices"][0]["finish_reason"] == "stop"
+    assert all(chunk["usage"] is None for chunk in (*first, *rest[:-2]))
     assert await reply.read() == b""
 
 
