@@ -7,7 +7,7 @@ class PacketMeter:
     """One per key. Holds one second's worth; what is beyond has to wait."""
 
     def __init__(self, per_second: int, clock: Callable[[], float]) -> None:
-        self._rate = per_second
+        self.rate = per_second
         self._clock = clock
         self._left = float(per_second)
         self._at_s = clock()
@@ -20,9 +20,9 @@ class PacketMeter:
     def take(self) -> float:
         """Take one; seconds to wait before reading on (0: none)."""
         now_s = self._clock()
-        self._left = min(self._rate, self._left + (now_s - self._at_s) * self._rate) - 1
+        self._left = min(self.rate, self._left + (now_s - self._at_s) * self.rate) - 1
         self._at_s = now_s
-        return 0.0 if self._left >= 0 else min(1.0, max(0.05, -self._left / self._rate))
+        return 0.0 if self._left >= 0 else min(1.0, max(0.05, -self._left / self.rate))
 
 
 class PacketMeters:
@@ -33,8 +33,8 @@ class PacketMeters:
         self._meters: dict[str, PacketMeter] = {}
 
     def of(self, tenant: str, per_second: int) -> PacketMeter:
-        """The meter of a key; sessions of one key share it."""
+        """The meter of a key; sessions of one key share it, until the configuration gives the key another rate."""
         meter = self._meters.get(tenant)
-        if meter is None:
+        if meter is None or meter.rate != per_second:
             meter = self._meters[tenant] = PacketMeter(per_second, self._clock)
         return meter

@@ -41,3 +41,10 @@ def test_the_allowance_refills_with_time():
 def test_the_wait_is_never_long_enough_to_look_like_a_hang():
     meter = PacketMeters(Clock()).of("web", 1)
     assert max(meter.take() for _ in range(1000)) <= 1.0
+
+
+def test_a_new_rate_holds_for_the_sessions_that_begin_after_it():
+    meters = PacketMeters(Clock())
+    before = meters.of("web", 10)
+    assert meters.of("web", 20) is not before
+    assert (before.rate, meters.of("web", 20).rate) == (10, 20)
