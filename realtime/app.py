@@ -68,6 +68,7 @@ class House:
             self.router,
             lambda: self.realtime,
             lambda: self.app.site.authenticator,
+            providers=lambda: self.config.providers,
             observers=[VoiceMetrics(self.metrics)] + ([] if self.tracing is None else [VoiceTracing(self.tracing)]),
         )
         self.metrics.circuits = self._circuits

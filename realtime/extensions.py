@@ -6,7 +6,7 @@ for servers that declare it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Extras = Mapping[str, Any]
 HEARING = (
@@ -50,3 +50,59 @@ class HearingWishes:
             voice_profile=stt.get("voice_profile") is not False,
             extras={name: value for name, value in stt.items() if name not in HEARING and value is not None},
         )
+
+
+Segmenting = Literal["balanced", "sentence", "full_turn", "fast_start"]
+SEGMENTING: Mapping[str, Segmenting] = {  # how Inworld calls it; nothing here carries sound from segment to segment
+    "auto": "balanced",
+    "per_segment_context": "balanced",
+    "balanced": "balanced",
+    "sentence": "sentence",
+    "full_turn": "full_turn",
+    "fast_start": "fast_start",
+}
+SPEAKING = ("segmenter_strategy", "steering_handling", "language", "speaking_rate", "timestamp_type")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingWishes:
+    """`providerData.tts`: changes from the next reply on."""
+
+    segmenting: Segmenting = "balanced"
+    repeats_steering: bool = True  # the direction in force is said again at the head of each segment
+    language: str | None = None
+    speed: float | None = None
+    extras: Extras = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, provider: Mapping[str, Any]) -> "SpeakingWishes":
+        """Read a session's `providerData`."""
+        tts: Mapping[str, Any] = provider.get("tts") or {}
+        return cls(
+            segmenting=SEGMENTING[tts.get("segmenter_strategy") or "balanced"],
+            repeats_steering=tts.get("steering_handling") != "emit_once",
+            language=tts.get("language"),
+            speed=tts.get("speaking_rate"),
+            extras={name: value for name, value in tts.items() if name not in SPEAKING and value is not None},
+        )
+
+
+WRITING = {  # of `providerData.text_generation_config`, and as a chat completion calls it
+    "max_new_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "repetition_penalty": "repetition_penalty",
+    "stop_sequences": "stop",
+    "seed": "seed",
+    "logit_bias": "logit_bias",
+}
+
+
+def writing_options(provider: Mapping[str, Any]) -> dict[str, Any]:
+    """`providerData.text_generation_config` as fields of a chat completion; what the session sets itself wins."""
+    wanted: Mapping[str, Any] = provider.get("text_generation_config") or {}
+    fields = {chat: wanted[name] for name, chat in WRITING.items() if wanted.get(name) is not None}
+    effort = (wanted.get("reasoning") or {}).get("effort")
+    return fields | ({"reasoning_effort": effort.lower()} if effort else {})

@@ -169,6 +169,8 @@ class Pipeline:
         return {
             "prompt": self._wishes.prompt,
             "language": self._wishes.language,
+            "extras": self._wishes.extras,
+            "voice_profile": self._wishes.voice_profile,
             **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
             "facts": {"session_id": self._session_id, **facts},
             "user": user_id or self._session_id,

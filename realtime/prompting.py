@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .extensions import writing_options
 from .protocol import (
     AudioPart,
     FunctionCall,
@@ -28,6 +29,7 @@ def chat_document(request: ReplyRequest, session_id: str) -> dict[str, Any]:
         "stream_options": {"include_usage": True},
         "user": request.user_id or session_id,
         "metadata": {"session_id": session_id, **request.facts},
+        **writing_options(request.provider),
     }
     if request.tools:
         document["tools"] = [chat_tool(tool) for tool in request.tools if tool.get("type") == "function"]

@@ -20,10 +20,12 @@ from router.upstreams.base import UpstreamFault
 from . import protocol as p
 from .audio.formats import Encoding, Samples, encode
 from .audio.resample import Resampler
+from .extensions import SpeakingWishes
 from .records import attempts_of
 from .stages.base import Line, SpokenAudio
-from .stages.chunker import Chunk, Chunker
+from .stages.chunker import FIRST_CLAUSE_CHARS, Chunk, Chunker, merged
 from .stages.spoken import Said
+from .stages.steered import Steered, last_direction
 from .studio import Studio
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 DELTA_MS = 100  # of audio in one event
 YIELD_EVERY_MS = 1_000  # of audio: let other sessions have a turn
+CLAUSE_CHARS: dict[str, int | None] = {"sentence": None, "fast_start": 4}  # where the first segment may be cut
+WHOLE_CHARS = 2_000  # of one segment, when the answer is spoken in one go
 VOICE = Caller(protocol="realtime")
 
 
@@ -51,7 +55,10 @@ class Speaking:
             options=RoutingOptions(models=tuple(studio.settings.speech.fallbacks)),
             kind="speech",
         )
-        self._chunker = Chunker()
+        self._wishes = wishes = SpeakingWishes.of(request.provider)
+        self._chunker = Chunker(CLAUSE_CHARS.get(wishes.segmenting, FIRST_CLAUSE_CHARS))
+        self._whole: list[Chunk] = []  # of an answer that is spoken in one go
+        self._direction = ""  # steering in force from segments before
         self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._attempts: p.Attempts = ()
         self._resampler = Resampler(self._format.rate, self._format.rate)
@@ -63,14 +70,21 @@ class Speaking:
 
     def words(self, text: str) -> None:
         """More of the reply's text."""
-        for chunk in self._chunker.feed(text):
-            self._chunks.put_nowait(chunk)
+        self._queue(self._chunker.feed(text))
 
     def no_more_words(self) -> None:
         """The text is complete."""
-        for chunk in self._chunker.flush():
+        self._queue(self._chunker.flush())
+        for chunk in merged(self._whole, WHOLE_CHARS):
             self._chunks.put_nowait(chunk)
         self._chunks.put_nowait(None)
+
+    def _queue(self, chunks: list[Chunk]) -> None:
+        if self._wishes.segmenting == "full_turn":
+            self._whole += chunks
+            return
+        for chunk in chunks:
+            self._chunks.put_nowait(chunk)
 
     async def run(self) -> None:
         """Speak to the end; tell SpeakingFinished, or ReplyFailed when nobody can speak."""
@@ -96,13 +110,15 @@ class Speaking:
         if said.text:
             try:
                 _, record = await self._studio.router.run(
-                    self._facts, lambda step: self._attempt(step, said, start_ms), kind="tts", caller=VOICE
+                    self._facts, lambda step: self._attempt(step, chunk, said, start_ms), kind="tts", caller=VOICE
                 )
             except Refusal as refusal:
                 self._attempts += attempts_of(refusal.record)
                 raise
             self._attempts += attempts_of(record)
             self._avoid(record)
+        if self._wishes.repeats_steering:
+            self._direction = last_direction(chunk.aloud) or self._direction
         reply.tell(p.SegmentFinished(response_id=reply.response_id, at_ms=clock_ms()))
         return bool(said.text)
 
@@ -114,18 +130,13 @@ class Speaking:
             ignored = tuple(sorted({*options.ignore, *failed}))
             self._facts = replace(self._facts, options=replace(options, ignore=ignored))
 
-    async def _attempt(self, step: Try, said: Said, start_ms: float) -> None:
+    async def _attempt(self, step: Try, chunk: Chunk, said: Said, start_ms: float) -> None:
         text = said.begin()
         if not text:
             return
-        request = self._reply.request
-        line = Line(
-            text,
-            voice=self._studio.voice(request.voice, step.target),
-            speed=request.speed,
-            language=request.speech_language or (request.provider.get("tts") or {}).get("language"),
-        )
         speaker = self._studio.speaker(step)
+        steered = Steered(chunk.aloud, self._direction) if speaker.steers else None
+        line = self._line(step, text if steered is None else steered.rest(text))
         limit_s, last = step.timeouts.first_token_s, None
         async with aclosing(speaker.speak(line)) as pieces:  # type: ignore[type-var]  # speakers are generators
             while True:
@@ -137,6 +148,8 @@ class Speaking:
                     raise UpstreamFault(outcome, f"{step.target.name} stopped speaking") from None
                 if piece is None:
                     break
+                if steered is not None:
+                    piece = steered.led_back(piece)
                 limit_s, last = step.timeouts.idle_s, piece
                 await self._give(said.take(piece), start_ms)
         await self._give(said.end(last), start_ms)
@@ -144,13 +157,27 @@ class Speaking:
         if last is None:
             raise UpstreamFault(Outcome.EMPTY_RESPONSE, f"{step.target.name} made no sound")
 
+    def _line(self, step: Try, text: str) -> Line:
+        request, wishes = self._reply.request, self._wishes
+        return Line(
+            text,
+            voice=self._studio.voice(request.voice, step.target),
+            speed=request.speed if wishes.speed is None or request.speed != 1.0 else wishes.speed,
+            language=request.speech_language or wishes.language,
+            extras=wishes.extras,
+        )
+
     def _tell_words(self, piece: SpokenAudio, start_ms: float) -> None:
         if piece.estimated:
             return
         reply, at_ms = self._reply, self._studio.clock_ms()
         for word in piece.words:
-            end_ms = start_ms + word.end_ms
-            reply.tell(p.WordSpoken(response_id=reply.response_id, text=word.text, end_ms=end_ms, at_ms=at_ms))
+            begin_ms, end_ms = start_ms + word.start_ms, start_ms + word.end_ms
+            reply.tell(
+                p.WordSpoken(
+                    response_id=reply.response_id, text=word.text, start_ms=begin_ms, end_ms=end_ms, at_ms=at_ms
+                )
+            )
 
     async def _give(self, piece: SpokenAudio | None, start_ms: float) -> None:
         if piece is None:

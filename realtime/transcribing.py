@@ -81,7 +81,12 @@ class Transcribing:
             return None
 
     async def profile(self, transcript: Transcript) -> VoiceProfile:
-        """How the voice sounds. Asked for early, at a pause, the answer is there when the turn is over."""
+        """How the voice sounds. Asked for early, at a pause, the answer is there when the turn is over.
+
+        Nothing is known of it when the client does not want it measured.
+        """
+        if not self._wishes.get("voice_profile", True):
+            return VoiceProfile()
         if self._profile is None or self._profile[0] != transcript.text:
             samples = np.frombuffer(bytes(self._audio), dtype="<i2")
             self._profile = transcript.text, await asyncio.to_thread(voice_profile, samples, transcript)
@@ -144,6 +149,7 @@ class Transcribing:
             prompt=self._wishes.get("prompt"),
             keyterms=tuple(self._wishes.get("keywords") or ()),
             on_partial=self._partial,
+            extras=self._wishes.get("extras") or {},
         )
         try:
             async with asyncio.timeout(step.timeouts.connect_s):

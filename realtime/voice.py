@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.config import Realtime
+from router.config.models import Provider
 from router.proxy.auth import Authenticator
 from router.refusal import Refusal
 from router.router import Router
@@ -40,11 +41,13 @@ class VoiceDoor:
         settings: Callable[[], Realtime],
         authenticator: Callable[[], Authenticator],
         *,
+        providers: Callable[[], Mapping[str, Provider]] = dict,
         observers: "Sequence[TurnObserver]" = (),
     ) -> None:
         self._router = router
         self._settings = settings
         self._authenticator = authenticator
+        self._providers = providers
         self._observers = observers
         self._floor: VoiceEndpoints | None = None
         self._speech: SpeechCatalogue | None = None
@@ -80,7 +83,7 @@ class VoiceDoor:
             if self._speech is None:
                 grammar = self._settings().transcription.grammar
                 sphinx = sphinx_settings(grammar=Path(grammar)) if grammar else None
-                self._speech = catalogue(lambda: self._router.state.upstreams, sphinx=sphinx)
+                self._speech = catalogue(lambda: self._router.state.upstreams, sphinx=sphinx, declared=self._providers)
         return self._speech
 
     def detector(self) -> "VadBatcher | None":

@@ -106,11 +106,10 @@ def _output_item(stage: str, event: OutputItemAdded | OutputItemDone, dialect: D
 
 
 def _audio_with_words(event: AudioSpoken) -> Wire:
-    ends = [end_ms / 1000 for _, end_ms in event.words]
     alignment = {
-        "words": [word for word, _ in event.words],
-        "wordStartTimeSeconds": [0.0, *ends[:-1]],
-        "wordEndTimeSeconds": ends,
+        "words": [word for word, _, _ in event.words],
+        "wordStartTimeSeconds": [start_ms / 1000 for _, start_ms, _ in event.words],
+        "wordEndTimeSeconds": [end_ms / 1000 for _, _, end_ms in event.words],
     }
     delta = base64.b64encode(event.audio).decode("ascii")
     told = {"timestampInfo": {"wordAlignment": alignment}}

@@ -6,6 +6,7 @@ from typing import Any
 from realtime.protocol import AudioFormat, Retention
 
 from .dialect import Dialect
+from .provider_shapes import read_provider
 from .shapes import Refusal
 from .vocabulary import FORMAT_NAMES, supported_rate
 
@@ -156,5 +157,5 @@ def _provider(session: Wire) -> dict[str, Any]:
     if session.get("metadata") is not None:
         provider["metadata"] = session["metadata"]
     for name in ("provider_data", "providerData"):
-        provider |= session.get(name) or {}
+        provider |= read_provider(session.get(name) or {})
     return {"provider": provider} if provider else {}

@@ -6,6 +6,7 @@ from typing import Any
 from realtime.protocol import AudioFormat, Retention, SessionSettings, TurnDetection
 
 from .dialect import Dialect
+from .provider_shapes import write_provider
 
 _TYPES = {"pcm16": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "float32": "audio/float32"}
 _BETA_TYPES = {"pcm16": "pcm16", "ulaw": "g711_ulaw", "alaw": "g711_alaw", "float32": "pcm16"}
@@ -77,7 +78,7 @@ def _extras(settings: SessionSettings) -> dict[str, Any]:
     optional = {
         "reasoning": settings.reasoning,
         "parallel_tool_calls": settings.parallel_tool_calls,
-        "providerData": dict(settings.provider) or None,
+        "providerData": write_provider(settings.provider) or None,
     }
     return {name: value for name, value in optional.items() if value is not None}
 
@@ -124,7 +125,7 @@ def _present(session_id: str, settings: SessionSettings, expires_at_s: int) -> d
 def _inworld(session_id: str, settings: SessionSettings, expires_at_s: int) -> dict[str, Any]:
     session = _present(session_id, settings, expires_at_s)
     session["output_modalities"] = sorted(settings.modalities)
-    session["providerData"] = dict(settings.provider)
+    session["providerData"] = write_provider(settings.provider)
     if settings.temperature is not None:
         session["temperature"] = settings.temperature
     return session

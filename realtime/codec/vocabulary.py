@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from .dialect import Dialect
+from .provider_shapes import PROVIDER
 from .shapes import Anything, ByKind, Choice, Flag, ListOf, MapOf, Number, Record, Shape, Tagged, Text
 
 _TEXT, _FLAG, _ANY = Text(), Flag(), Anything()
@@ -97,8 +98,8 @@ TURN_DETECTION = Tagged(
     default="",
 )
 EXTENSIONS: Mapping[str, Shape] = {
-    "providerData": Record({"user_id": _TEXT, "metadata": MapOf(_ANY)}, open=True),
-    "provider_data": Record({"user_id": _TEXT, "metadata": MapOf(_ANY)}, open=True),
+    "providerData": PROVIDER,
+    "provider_data": PROVIDER,
     "user": _TEXT,
     "metadata": MapOf(_ANY),
 }

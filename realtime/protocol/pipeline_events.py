@@ -206,11 +206,12 @@ class SegmentFinished(_Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordSpoken(_Reported):
-    """One word and where it ends in the audio of the reply."""
+    """One word and where it stands in the audio of the reply."""
 
     response_id: str
     text: str
     end_ms: float
+    start_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

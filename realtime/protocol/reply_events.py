@@ -109,11 +109,13 @@ class TextDone:
 
 @dataclass(frozen=True, slots=True)
 class AudioSpoken:
-    """More audio, in the output format of the response. `words` (text, end_ms) when word times are asked for."""
+    """More audio, in the output format of the response. `words` (text, start_ms, end_ms) where word times are
+    asked for.
+    """
 
     place: PartPlace
     audio: bytes
-    words: tuple[tuple[str, float], ...] = ()
+    words: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

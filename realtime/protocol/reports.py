@@ -70,7 +70,7 @@ class Reports:
         """Where a word ends."""
         response = self._speaking(event.response_id)
         if response is not None:
-            response.time_word(event.text, event.end_ms)
+            response.time_word(event)
 
     def call(self, event: ToolCallStarted) -> None:
         """A tool call begins."""

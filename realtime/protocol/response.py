@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from .client_events import Fault
 from .conversation import Entry
 from .items import AudioPart, FunctionCall, Item, ItemStatus, Message, Part, TextPart
+from .pipeline_events import WordSpoken
 from .playback import Playback
 from .reply_events import (
     ArgumentsAdded,
@@ -83,7 +84,7 @@ class Response:
         self._output: list[Item] = []
         self._words: _Words | None = None
         self._calls: dict[str, _Call] = {}
-        self._fresh_words: list[tuple[str, float]] = []
+        self._fresh_words: list[tuple[str, float, float]] = []
 
     # --- what is shown ------------------------------------------------------------------------------------------
 
@@ -155,12 +156,12 @@ class Response:
         said, self._fresh_words = tuple(self._fresh_words), []
         self._state.say(AudioSpoken(place, audio, said))
 
-    def time_word(self, text: str, end_ms: float) -> None:
-        """Where a word ends; told with the next sound when the session wants word times."""
-        self.ensure_playback().add_word(text, end_ms)
+    def time_word(self, word: WordSpoken) -> None:
+        """Where a word stands; told with the next sound when the session wants word times."""
+        self.ensure_playback().add_word(word.text, word.end_ms)
         speech = self.settings.provider.get("tts")
         if isinstance(speech, Mapping) and speech.get("timestamp_type") == "WORD":
-            self._fresh_words.append((text, end_ms))
+            self._fresh_words.append((word.text, word.start_ms, word.end_ms))
 
     @property
     def playback(self) -> Playback | None:

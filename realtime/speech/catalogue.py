@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from policies import Outcome, Target, Timeouts
 from realtime.stages.base import Speaker, Transcriber
+from router.config.models import Provider
 from router.upstreams.base import Upstream, UpstreamFault
 
 from .local_stt import PocketsphinxTranscriber, SphinxSettings
@@ -28,11 +29,11 @@ class SpeechCatalogue:
         upstreams: Callable[[], Mapping[str, Upstream]],
         *,
         sphinx: SphinxSettings | None = None,
-        http: Mapping[str, HttpSpeechSettings] | None = None,
+        declared: Callable[[], Mapping[str, Provider]] = dict,
     ) -> None:
-        """`upstreams` is asked anew for each target, so a reload reaches it. `http`: settings by provider name."""
+        """`upstreams` and `declared` (what the file says of providers) are asked anew: a reload reaches them."""
         self._upstreams = upstreams
-        self._http = http or {}
+        self._declared = declared
         self._ears = PocketsphinxTranscriber(sphinx)
         self._voices: dict[str, LocalSpeaker] = {}
         self._shared = LocalSpeaker()
@@ -51,7 +52,7 @@ class SpeechCatalogue:
             return self._ears
         if target.provider == "scripted":
             return ScriptedTranscriber(target.model)
-        return HttpTranscriber(self._upstream(target), target, timeouts, self._http.get(target.provider))
+        return HttpTranscriber(self._upstream(target), target, timeouts, self._settings(target))
 
     def speaker(self, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Speaker:
         """What speaks. Raises UpstreamFault for a provider that is not configured."""
@@ -59,11 +60,18 @@ class SpeechCatalogue:
             return self._voices.setdefault(target.model, self._shared.with_voice(target.model))
         if target.provider == "scripted":
             return ScriptedSpeaker(target.model)
-        return HttpSpeaker(self._upstream(target), target, timeouts, self._http.get(target.provider))
+        return HttpSpeaker(self._upstream(target), target, timeouts, self._settings(target))
 
     def local_upstream(self) -> Upstream:
         """The provider `local` for the HTTP proxy, over the same engines."""
         return LocalSpeechUpstream(self.transcriber, self.speaker)
+
+    def _settings(self, target: Target) -> HttpSpeechSettings:
+        provider = self._declared().get(target.provider)
+        if provider is None:
+            return HttpSpeechSettings()
+        said = provider.speech
+        return HttpSpeechSettings(said.rate, said.voice, said.word_times, said.steering, said.extras)
 
     def _upstream(self, target: Target) -> Upstream:
         upstreams = self._upstreams()

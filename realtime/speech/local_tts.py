@@ -71,6 +71,7 @@ class LocalSpeaker:
 
     def __init__(self, voice: str = "auto", *, timeout_s: float = 20.0) -> None:
         self.voice = voice
+        self.steers = False
         self._engines = _Engines(timeout_s)
 
     def with_voice(self, voice: str) -> "LocalSpeaker":

@@ -6,8 +6,9 @@ one request for each line, its samples passed on as they arrive. Closing cancels
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from secrets import token_hex
 from typing import Any
 
@@ -34,6 +35,12 @@ class HttpSpeechSettings:
     speech_rate: int = 24_000  # of `response_format: pcm`
     voice: str = "alloy"
     word_times: bool = False  # ask for `verbose_json`, which not every server and model knows
+    steering: tuple[str, ...] = ()  # models that follow steering tags, as patterns
+    extras: tuple[str, ...] = ()  # names of a client's further wishes that are passed on
+
+    def passed_on(self, extras: Mapping[str, Any]) -> dict[str, Any]:
+        """The wishes that this server takes."""
+        return {name: extras[name] for name in self.extras if name in extras}
 
 
 def form_body(fields: dict[str, str], wav: bytes) -> tuple[bytes, str]:
@@ -120,7 +127,12 @@ class HttpTranscriber:
     async def transcribe(self, pcm: bytes, utterance: Utterance) -> Transcript:
         """Upload 16 kHz samples. Raises UpstreamFault."""
         padded = pcm + bytes(max(0, MIN_UTTERANCE_BYTES - len(pcm)))
+        extras = self._settings.passed_on(utterance.extras)
         fields = {
+            **{
+                name: value if isinstance(value, str) else orjson.dumps(value).decode()
+                for name, value in extras.items()
+            },
             "model": self._target.model,
             "response_format": "verbose_json" if self._settings.word_times else "json",
         }
@@ -195,10 +207,12 @@ class HttpSpeaker:
         self._target = target
         self._timeouts = timeouts
         self._settings = settings or HttpSpeechSettings()
+        self.steers = any(fnmatchcase(target.model, pattern) for pattern in self._settings.steering)
 
     async def speak(self, line: Line) -> AsyncIterator[SpokenAudio]:
         """See the port. These servers tell no word times."""
         wish: dict[str, Any] = {
+            **self._settings.passed_on(line.extras),
             "model": self._target.model,
             "input": line.text,
             "voice": line.voice or self._settings.voice,
@@ -208,6 +222,8 @@ class HttpSpeaker:
             wish["speed"] = line.speed
         if line.instructions:
             wish["instructions"] = line.instructions
+        if line.language and "language" in self._settings.extras:
+            wish["language"] = line.language
         call = Call(
             self._target,
             "/audio/speech",

@@ -1,7 +1,7 @@
 """Voices and ears for tests and measurements: deterministic, instant, and able to fail on demand.
 
-The model's name is the script: `speaks`, `speaks-untimed`, `dies-after-3-words`, `dead`; `hears`, `dies-at-end`,
-`dies-while-fed`, `dead`. Every word lasts 100 ms of a quiet tone whose pitch tells the word's number.
+The model's name is the script: `speaks`, `speaks-untimed`, `speaks-steered`, `dies-after-3-words`, `dead`; `hears`,
+`dies-at-end`, `dies-while-fed`, `dead`. Every word lasts 100 ms of a quiet tone whose pitch tells the word's number.
 """
 
 import re
@@ -33,6 +33,7 @@ class ScriptedSpeaker:
 
     def __init__(self, script: str = "speaks") -> None:
         self.script = script
+        self.steers = script == "speaks-steered"
         self.lines: list[str] = []
 
     async def speak(self, line: Line) -> AsyncIterator[SpokenAudio]:

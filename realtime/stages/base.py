@@ -4,9 +4,9 @@ Everything inside a session is 16 kHz s16le mono on the way in; a speaker answer
 A failing provider raises `router.upstreams.base.UpstreamFault` with an `Outcome`; nothing else leaves these ports.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 HEARING_RATE = 16_000  # samples a second of everything a Transcriber or a Detector is fed
 
@@ -69,6 +69,7 @@ class Utterance:
     prompt: str | None = None
     keyterms: tuple[str, ...] = ()
     on_partial: Callable[[str], None] | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)  # for servers that declare them
     credential: str | None = field(default=None, repr=False)  # a caller's own key
 
 
@@ -119,6 +120,7 @@ class Line:
     speed: float = 1.0
     language: str | None = None
     instructions: str | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)  # for servers that declare them
     credential: str | None = field(default=None, repr=False)
 
 
@@ -142,6 +144,11 @@ class SpokenAudio:
 
 class Speaker(Protocol):
     """A text-to-speech target."""
+
+    @property
+    def steers(self) -> bool:
+        """Whether it follows steering tags in a line; one that does not would read them aloud."""
+        ...
 
     def speak(self, line: Line) -> AsyncIterator[SpokenAudio]:
         """The audio of the line, in order. Closing the iterator stops the provider. Raises UpstreamFault."""

@@ -6,6 +6,7 @@ text alone, character by character, so the same text gives the same chunks howev
 chunks put together are the text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .speakable import Spoken, speakable, without_tags
@@ -41,6 +42,7 @@ class Chunk:
     source: str
     start: int
     code: bool = False  # a line of a code block: shown, never read aloud
+    read: str | None = None  # what of the source is read aloud, where that is not all of it
 
     @property
     def text(self) -> str:
@@ -49,15 +51,24 @@ class Chunk:
 
     def spoken(self, *, keep_tags: bool = False) -> Spoken:
         """Its part of the speech; empty text: nothing to say."""
-        return Spoken("", ()) if self.code else speakable(self.source, keep_tags=keep_tags)
+        return speakable(self.aloud, keep_tags=keep_tags)
+
+    @property
+    def aloud(self) -> str:
+        """The part of the source that is read aloud."""
+        if self.read is not None:
+            return self.read
+        return "" if self.code else self.source
 
 
 class Chunker:
     """One answer's text, as it comes."""
 
-    __slots__ = ("_code", "_first", "_scanned", "_start", "_text")
+    __slots__ = ("_clause_chars", "_code", "_first", "_scanned", "_start", "_text")
 
-    def __init__(self) -> None:
+    def __init__(self, clause_chars: int | None = FIRST_CLAUSE_CHARS) -> None:
+        """The first chunk may end at a clause of so many characters; None: at the end of a sentence only."""
+        self._clause_chars = clause_chars
         self._text = ""  # from the last cut on
         self._start = 0
         self._scanned = 0  # characters of _text that were looked at
@@ -145,11 +156,12 @@ class Chunker:
         return end if verdict and not waited else 0
 
     def _first_clause(self, at: int) -> int:
-        if not self._first or at < FIRST_CLAUSE_CHARS:
+        least = self._clause_chars
+        if not self._first or least is None or at < least:
             return 0
         text, last = self._text, self._text[at - 1]
         if last in WIDE_CLAUSES or (last in CLAUSES and text[at].isspace()):
-            enough = len(speakable(text[:at]).text) >= FIRST_CLAUSE_CHARS
+            enough = len(speakable(text[:at]).text) >= least
             return at if enough else 0
         return 0
 
@@ -187,6 +199,22 @@ def _ends_sentence(head: str) -> bool | None:
         return False  # an initial
     list_entry = word.isdigit() and not head[: space + 1].rsplit("\n", 1)[-1].strip(" \t>*-")
     return not list_entry
+
+
+def merged(chunks: Sequence[Chunk], longest: int) -> list[Chunk]:
+    """Neighbouring chunks as one, as long as they have no more than `longest` characters together."""
+    groups: list[list[Chunk]] = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk.source)
+        if not groups or size > longest:
+            groups.append([])
+            size = len(chunk.source)
+        groups[-1].append(chunk)
+    return [
+        Chunk("".join(one.source for one in group), group[0].start, read="".join(one.aloud for one in group))
+        for group in groups
+    ]
 
 
 def chunks_of(text: str) -> list[Chunk]:

@@ -86,6 +86,21 @@ class Auth(Model):
     jwt: Jwt = Jwt()
 
 
+class ProviderSpeech(Model):
+    """What a server's speech endpoints do beyond OpenAI's own."""
+
+    rate: int = Field(default=24_000, ge=8_000, le=192_000, description="Of `response_format: pcm`, in Hz")
+    voice: str = Field(default="alloy", description="Where a session names none")
+    word_times: bool = Field(default=False, description="Ask transcriptions for `verbose_json` with word times")
+    steering: tuple[str, ...] = Field(
+        default=(),
+        description="Speech models (patterns) that follow steering tags like [say warmly]; others never see them",
+    )
+    extras: tuple[str, ...] = Field(
+        default=(), description="Names of `providerData.stt` and `.tts` that are passed on in the request"
+    )
+
+
 class Provider(Model):
     """A provider. Known names have kind, base_url and the usual key variable by default."""
 
@@ -99,6 +114,7 @@ class Provider(Model):
         default=None, description="What it offers to bare model names; default: catalogue"
     )
     options: Mapping[str, Any] = Field(default_factory=dict, description="Passed to litellm (api_version, region…)")
+    speech: ProviderSpeech = ProviderSpeech()
 
 
 class Timeouts(Model):

@@ -123,7 +123,7 @@ SAMPLES = (
     p.TextWritten(PLACE, "he"),
     p.TextDone(PLACE, "hello"),
     p.AudioSpoken(PLACE, b"\0\0\1\1"),
-    p.AudioSpoken(PLACE, b"\0\0\1\1", (("hello", 300.0),)),
+    p.AudioSpoken(PLACE, b"\0\0\1\1", (("hello", 0.0, 300.0),)),
     p.AudioDone(PLACE),
     p.WordsSpoken(PLACE, "he"),
     p.WordsDone(PLACE, "hello"),

@@ -106,10 +106,10 @@ def test_attempts_are_text_for_openai_and_a_list_for_inworld():
 
 
 def test_word_times_are_told_in_inworlds_dialect_only():
-    timed = p.AudioSpoken(PLACE, b"\0\0", (("One", 300.0), ("two", 500.0)))
+    timed = p.AudioSpoken(PLACE, b"\0\0", (("One", 50.0, 300.0), ("two", 350.0, 500.0)))
     alignment = spoken(Dialect.INWORLD, [timed])[0]["providerData"]["timestampInfo"]["wordAlignment"]
     assert alignment["words"] == ["One", "two"]
-    assert (alignment["wordStartTimeSeconds"], alignment["wordEndTimeSeconds"]) == ([0.0, 0.3], [0.3, 0.5])
+    assert (alignment["wordStartTimeSeconds"], alignment["wordEndTimeSeconds"]) == ([0.05, 0.35], [0.3, 0.5])
     assert "providerData" not in spoken(Dialect.GA, [timed])[0]
 
 

@@ -324,11 +324,13 @@ def test_words_wake_only_what_waits_for_them():
     assert view.conversation_id is not None
 
 
-@pytest.mark.parametrize(("provider", "words"), [({"tts": {"timestamp_type": "WORD"}}, (("One", 500.0),)), ({}, ())])
+@pytest.mark.parametrize(
+    ("provider", "words"), [({"tts": {"timestamp_type": "WORD"}}, (("One", 20.0, 500.0),)), ({}, ())]
+)
 def test_word_times_go_with_the_sound_where_they_are_wanted(provider, words):
     scene = Scene(provider=provider)
     response_id = begin(scene)
-    scene.give(p.WordSpoken(response_id=response_id, text="One", end_ms=500.0))
+    scene.give(p.WordSpoken(response_id=response_id, text="One", start_ms=20.0, end_ms=500.0))
     sounds = [scene.give(p.AudioChunk(response_id=response_id, audio=SECOND_PCM))[-1] for _ in range(2)]
     assert [sound.words for sound in sounds] == [words, ()]
 

@@ -203,3 +203,21 @@ async def test_closing_the_iterator_closes_the_connection():
     await pieces.aclose()
     assert server.replies[0].closed
     await asyncio.sleep(0)
+
+
+async def test_wishes_that_a_server_declares_are_passed_on_and_no_others():
+    settings = HttpSpeechSettings(extras=("delivery_mode", "hotwords", "language"))
+    wishes = {"delivery_mode": "STABLE", "hotwords": ["Ana"], "temperature": 1.1}
+    server = Server(audio(LOUD), json_answer({"text": "hello"}))
+    await spoken(server, Line("Hello.", language="de", extras=wishes), settings)
+    await heard(server, settings=settings, extras=wishes)
+    said, form = server.calls[0].document, form_of(server.calls[1])
+    assert (said["delivery_mode"], said["language"]) == ("STABLE", "de")
+    assert form["hotwords"] == b'["Ana"]'
+    assert "temperature" not in said
+    assert b"temperature" not in server.calls[1].body
+
+
+@pytest.mark.parametrize(("patterns", "steers"), [((), False), (("ears-*",), True), (("other",), False)])
+def test_a_speech_model_follows_steering_tags_where_that_is_declared(patterns, steers):
+    assert HttpSpeaker(Server(), TARGET, Timeouts(), HttpSpeechSettings(steering=patterns)).steers is steers

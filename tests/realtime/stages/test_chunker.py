@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.stages.chunker import MAX_CHARS, Chunker, chunks_of
+from realtime.stages.chunker import MAX_CHARS, Chunker, chunks_of, merged
 
 TABLE = [
     ("Hello there, my friend. How are you? Fine!", ["Hello there,", "my friend.", "How are you?", "Fine!"]),
@@ -94,3 +94,25 @@ def test_a_tool_call_flushes_what_there_is():
     chunker.feed("Let me look")
     assert [chunk.source for chunk in chunker.flush()] == ["Let me look"]
     assert chunker.flush() == []
+
+
+@pytest.mark.parametrize(
+    ("clause_chars", "first"), [(None, "Well, yes, of course, my friend."), (12, "Well, yes, of course,"), (4, "Well,")]
+)
+def test_how_early_the_first_segment_may_be_cut_is_a_choice(clause_chars, first):
+    chunker = Chunker(clause_chars)
+    text = "Well, yes, of course, my friend. And more."
+    chunks = [*chunker.feed(text), *chunker.flush()]
+    assert chunks[0].spoken().text == first
+    assert "".join(chunk.source for chunk in chunks) == text
+
+
+def test_segments_spoken_in_one_go_still_leave_code_out_and_keep_to_a_length():
+    chunks = chunks_of("Look at this:\n```python\nprint('a. b')\n```\nDone. Really.")
+    [one] = merged(chunks, 2000)
+    assert one.spoken().text == "Look at this: Done. Really."
+    assert one.source == "".join(chunk.source for chunk in chunks)
+    short = merged(chunks, 20)
+    assert len(short) > 1
+    assert "".join(chunk.source for chunk in short) == one.source
+    assert merged([], 10) == []
