@@ -1,14 +1,15 @@
 """`import litellm FILE`: a LiteLLM proxy configuration becomes our files; what has no counterpart becomes a comment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from router.config import ConfigError
-from router.config.document import parse, plain
+from router.config.document import Node, parse, place, plain
 from router.config.files import read
 
 from .init import SCHEMAS, SERVER_NAME
@@ -22,13 +23,16 @@ HEAD = "# yaml-language-server: $schema={}\n# Imported from {}. Check with: real
 def run(file: Path, out: Path) -> int:
     """Write the server file and the routers below `out`; 1 when a file is there or FILE cannot be read."""
     try:
-        document = plain(parse(read(file), str(file)), str(file))
+        root = merged(parse(read(file), str(file)), {})
+        document = plain(root, str(file))
     except ConfigError as error:
         return complain(error)
     if not isinstance(document, dict) or not isinstance(document.get("model_list"), list):
         return fail(f"{file} has no model_list; is it a LiteLLM proxy configuration?")
     imported = convert(document)
-    files = {SERVER_NAME: server_text(imported, file)}
+    found = sorted((_lines(root, places), text) for text, places in imported.notes.items())
+    notes = [f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}: {_comment(text)}" for lines, text in found]
+    files = {SERVER_NAME: server_text(imported, file, notes)}
     files |= {f"routers/{name}.yaml": router_text(router, file) for name, router in imported.routers.items()}
     there = [name for name in files if (out / name).exists()]
     if there:
@@ -38,13 +42,31 @@ def run(file: Path, out: Path) -> int:
         (out / name).write_text(text, encoding="utf-8")
     say = console()
     say.print(f"wrote {', '.join(files)} below {out}", markup=False)
-    for note in imported.notes:
-        say.print(f"not translated: {_comment(note)}", style="yellow", markup=False)
+    for note in notes:
+        say.print(f"not translated, {note}", style="yellow", markup=False)
     say.print(f"next: realtime-router check {out / SERVER_NAME}", markup=False)
     return 0
 
 
-def server_text(imported: Imported, file: Path) -> str:
+def merged(node: Node, known: dict[int, Node]) -> Node:
+    """The tree with YAML 1.1's merge keys (`<<: *name`) put in, which LiteLLM's reader knows; own keys win."""
+    if id(node) not in known:
+        if isinstance(node.value, list):
+            known[id(node)] = replace(node, value=[merged(one, known) for one in node.value])
+        elif isinstance(node.value, dict):
+            values = {key: merged(one, known) for key, one in node.value.items()}
+            given = values.pop("<<", None)
+            for source in given.value if given is not None and isinstance(given.value, list) else [given]:
+                if source is not None and isinstance(source.value, dict):
+                    values = {**source.value, **values}
+            places = {key: (one.line, one.column) for key, one in values.items()}
+            known[id(node)] = replace(node, value=values, keys={**places, **(node.keys or {})})
+        else:
+            known[id(node)] = node
+    return known[id(node)]
+
+
+def server_text(imported: Imported, file: Path, notes: Sequence[str]) -> str:
     """The server file, notes as comments at its end."""
     document: dict[str, Any] = {"version": 1}
     if imported.keys:
@@ -56,8 +78,8 @@ def server_text(imported: Imported, file: Path) -> str:
     document["routers"] = ["routers"] if imported.routers else []
     text = HEAD.format(SCHEMAS["server"], file.name, SERVER_NAME)
     text += yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    if imported.notes:
-        text += "\n# Not translated:\n" + "".join(f"#   {_comment(note)}\n" for note in imported.notes)
+    if notes:
+        text += f"\n# Not translated, by line of {file.name}:\n" + "".join(f"#   {note}\n" for note in notes)
     return text
 
 
@@ -65,6 +87,10 @@ def router_text(router: Mapping[str, Any], file: Path) -> str:
     """One router file."""
     head = HEAD.format("../" + SCHEMAS["router"], file.name, SERVER_NAME)
     return head + yaml.safe_dump(dict(router), sort_keys=False, allow_unicode=True)
+
+
+def _lines(root: Node, places: Sequence[tuple[str | int, ...]]) -> list[int]:
+    return sorted({place(root, one, key=True)[0] for one in places})
 
 
 def _comment(note: str) -> str:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from router.config.document import Path
 from router.config.providers import KNOWN
 
-from .litellm_terms import OPTIONS, PARAMETERS, REMARKS, SORTS, provider_of, remark, settings_of, variable
+from .litellm_terms import HEADERS, OPTIONS, PARAMETERS, REMARKS, SORTS, provider_of, remark, settings_of, variable
 
 MASTER_KEY = "LITELLM_MASTER_KEY"
 _TAKEN = frozenset(
     {"model", "api_key", "api_base", "base_url", "custom_llm_provider", "weight", "rpm", "tpm", "timeout",
-     "stream_timeout", "input_cost_per_token", "output_cost_per_token", *PARAMETERS, *OPTIONS}
+     "stream_timeout", "input_cost_per_token", "output_cost_per_token", *HEADERS, *PARAMETERS, *OPTIONS}
 )  # fmt: skip
 _SECONDS = {
     "timeout": ("timeouts", "total_s"),
@@ -26,12 +27,13 @@ _SECONDS = {
     "stream_timeout": ("timeouts", "first_token_s"),
     "cooldown_time": ("cooldown", "base_s"),
 }
+SETTINGS = ("litellm_settings", "router_settings")  # the later one wins
 _CHAINS = ("fallbacks", "context_window_fallbacks")  # one walk takes both: too small a context falls back, too
 
 
 @dataclass(slots=True)
 class Imported:
-    """What came out. `notes` name what could not be translated, or not quite."""
+    """What came out. `notes` name what could not be translated, or not quite, with the places where it stands."""
 
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
     routers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -39,12 +41,11 @@ class Imported:
     defaults: dict[str, Any] = field(default_factory=dict)
     prices: dict[str, dict[str, float]] = field(default_factory=dict)
     keys: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, list[Path]] = field(default_factory=dict)
 
-    def note(self, text: str) -> None:
-        """Remember it once."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, text: str, *place: str | int) -> None:
+        """Remember it, once for all its places."""
+        self.notes.setdefault(text, []).append(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +59,57 @@ class Deployment:
 
 
 Groups = Mapping[str, Sequence[Deployment]]
+Places = Mapping[str, Path]  # where each setting stands
 
 
 def convert(document: Mapping[str, Any]) -> Imported:
     """The whole configuration. Never fails for what is in it: what is not understood is a note."""
     imported = Imported()
     groups: dict[str, list[Deployment]] = {}
-    for entry in document["model_list"]:
-        name, deployment = _deployment(entry, imported)
+    for number, entry in enumerate(document["model_list"]):
+        name, deployment = _deployment(entry, ("model_list", number), imported)
         if name and deployment is not None:
             groups.setdefault(name, []).append(deployment)
-    settings = {**mapping(document.get("litellm_settings")), **mapping(document.get("router_settings"))}
+    settings = {key: value for part in SETTINGS for key, value in mapping(document.get(part)).items()}
+    places: Places = {key: (part, key) for part in SETTINGS for key in mapping(document.get(part))}
     aliases = mapping(settings.pop("model_group_alias", None))
-    chains = _chains(settings, imported)
+    chains = _chains(settings, places, imported)
     sort = SORTS.get(str(settings.get("routing_strategy")))
     if sort or settings.get("routing_strategy") == "simple-shuffle":
         del settings["routing_strategy"]
-    _settings(settings, imported)
+    _settings(settings, places, imported)
     _general(mapping(document.get("general_settings")), imported)
     for part in document:
-        if part not in ("model_list", "litellm_settings", "router_settings", "general_settings"):
-            imported.note(part + (remark(part) or "; no counterpart"))
+        if part not in ("model_list", *SETTINGS, "general_settings"):
+            imported.note(part + (remark(part) or "; no counterpart"), part)
     for name, deployments in groups.items():
         wanted = chains.get(name, chains.get("*", [])) if name not in chains.get("*", []) else chains.get(name, [])
         _group(name, deployments, _models(name, wanted, groups), imported, sort=sort)
     for name in sorted(chains.keys() - groups.keys() - {"*"}):
-        imported.note(f"fallbacks of {name}: no entry of model_list is called so")
+        imported.note(f"fallbacks of {name}: no entry of model_list is called so", *places.get("fallbacks", ()))
     for alias, row in aliases.items():
         target = str(mapping(row).get("model", row) if isinstance(row, dict) else row)
         imported.aliases[str(alias)] = imported.aliases.get(target) or _models("", [target], groups)[0]
     return imported
 
 
-def _deployment(entry: Any, imported: Imported) -> tuple[str, Deployment | None]:
+def _deployment(entry: Any, place: Path, imported: Imported) -> tuple[str, Deployment | None]:
     name = str(mapping(entry).get("model_name", ""))
     params = mapping(mapping(entry).get("litellm_params"))
     model = params.get("model")
     if not name or not isinstance(model, str):
-        imported.note(f"model_list entry {name or '?'}: no model")
+        imported.note(f"model_list entry {name or '?'}: no model", *place)
         return name, None
     if model == "*":
-        imported.note(f"{name}: a wildcard needs nothing, provider/model works for every provider with a key")
+        imported.note(f"{name}: a wildcard needs nothing, provider/model works for every provider with a key", *place)
         return name, None
     if custom := params.get("custom_llm_provider"):
         model = f"{custom}/{model}"
     provider, bare = provider_of(model)
     provider = _provider(provider, settings_of(provider, params), imported)
-    _note_params(name, provider, params, imported)
+    _note_params(name, provider, params, (*place, "litellm_params"), imported)
     if bare == "*":
-        imported.note(f"{name}: a wildcard needs nothing, {provider}/<model> works for every model")
+        imported.note(f"{name}: a wildcard needs nothing, {provider}/<model> works for every model", *place)
         return name, None
     target = f"{provider}/{bare}"
     costs = {**mapping(mapping(entry).get("model_info")), **params}
@@ -125,13 +128,14 @@ def _deployment(entry: Any, imported: Imported) -> tuple[str, Deployment | None]
     return name, Deployment(target, shares, parameters, timeouts)
 
 
-def _note_params(name: str, provider: str, params: Mapping[str, Any], imported: Imported) -> None:
+def _note_params(name: str, provider: str, params: Mapping[str, Any], place: Path, imported: Imported) -> None:
     for key in params:
         lost = key in OPTIONS and key not in imported.providers[provider].get("options", {})
         if key not in _TAKEN or key in ("rpm", "tpm") or lost:
-            imported.note(f"{name}: {key}{remark(key)}")
+            imported.note(f"{name}: {key}{remark(key)}", *place, key)
     if isinstance(params.get("api_key"), str) and not params["api_key"].startswith("os.environ/"):
-        imported.note(f"{name}: the key stands in the file as it did; better: providers.{provider}.api_key: ${{NAME}}")
+        better = f"better: providers.{provider}.api_key: ${{NAME}}"
+        imported.note(f"{name}: the key stands in the file as it did; {better}", *place, "api_key")
 
 
 def _provider(name: str, wanted: dict[str, Any], imported: Imported) -> str:
@@ -150,7 +154,7 @@ def _provider(name: str, wanted: dict[str, Any], imported: Imported) -> str:
     return name
 
 
-def _chains(settings: dict[str, Any], imported: Imported) -> dict[str, list[str]]:
+def _chains(settings: dict[str, Any], places: Places, imported: Imported) -> dict[str, list[str]]:
     """Groups to fall back to, by group; `*` stands for a group that has none of its own."""
     found: dict[str, list[str]] = {}
     for key in _CHAINS:
@@ -160,7 +164,7 @@ def _chains(settings: dict[str, Any], imported: Imported) -> dict[str, list[str]
                 if isinstance(others, list):
                     found.setdefault(str(name), []).extend(str(one) for one in others if isinstance(one, str))
                     if any(not isinstance(one, str) for one in others):
-                        imported.note(f"{key}: {name}: a fallback that is not a name")
+                        imported.note(f"{key}: {name}: a fallback that is not a name", *places[key])
     everywhere = settings.pop("default_fallbacks", None)
     if isinstance(everywhere, list):
         found.setdefault("*", []).extend(str(one) for one in everywhere)
@@ -175,7 +179,7 @@ def _models(name: str, wanted: Sequence[str], groups: Groups) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _settings(settings: Mapping[str, Any], imported: Imported) -> None:
+def _settings(settings: Mapping[str, Any], places: Places, imported: Imported) -> None:
     for key, value in settings.items():
         if key == "num_retries" and isinstance(value, int):
             imported.defaults.setdefault("attempts", {})["max"] = min(max(value + 1, 1), 20)
@@ -187,20 +191,21 @@ def _settings(settings: Mapping[str, Any], imported: Imported) -> None:
             if ours == "base_s":  # theirs does not grow, and ours must not cut it short
                 imported.defaults[part]["max_s"] = value
         elif key in REMARKS:
-            imported.note(f"{key}{remark(key)}")
+            imported.note(f"{key}{remark(key)}", *places[key])
         else:
-            imported.note(f"{key}: {value!r}")
+            imported.note(f"{key}: {value!r}", *places[key])
 
 
 def _general(settings: Mapping[str, Any], imported: Imported) -> None:
     for key, value in settings.items():
         if key != "master_key":
-            imported.note(f"general_settings.{key}{remark(key)}")
+            imported.note(f"general_settings.{key}{remark(key)}", "general_settings", key)
             continue
         secret = variable(value) if str(value).startswith("os.environ/") else f"${{{MASTER_KEY}}}"
         imported.keys.append({"id": "master", "secret": secret, "write": True})
         if secret != variable(value):
-            imported.note(f"general_settings.master_key: not copied; set {MASTER_KEY} in the environment")
+            text = f"general_settings.master_key: not copied; set {MASTER_KEY} in the environment"
+            imported.note(text, "general_settings", key)
 
 
 def _group(
@@ -246,6 +251,7 @@ def _split(deployments: Sequence[Deployment]) -> list[dict[str, Any]]:
     weights = [round(share / total * 100, 2) for share in shares]
     weights[0] = round(100 - sum(weights[1:]), 2)
     variants = []
+    weights = [int(weight) if weight == int(weight) else weight for weight in weights]
     for number, (one, weight) in enumerate(zip(deployments, weights, strict=True), 1):
         others = [other.model for other in deployments if other.model != one.model]
         variant: dict[str, Any] = {"id": f"d{number}", "weight": weight, "model": one.model}

@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from router.catalogue import LISTED_AS
-from router.config.providers import KNOWN
+from router.config.providers import KNOWN, SAME_AS
 
-PROVIDERS: Mapping[str, str] = {theirs: ours for ours, listed in LISTED_AS.items() for theirs in listed} | {
+PROVIDERS: Mapping[str, str] = {
+    theirs: ours for ours, listed in LISTED_AS.items() if ours not in SAME_AS for theirs in listed
+} | {
     "azure_ai": "azure_ai",
     "ollama_chat": "ollama",
     "lm_studio": "lmstudio",
@@ -24,8 +26,9 @@ PARAMETERS = (
 OPTIONS = (
     "api_version", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name",
     "aws_profile_name", "aws_role_name", "aws_session_name", "vertex_project", "vertex_location", "vertex_credentials",
-    "azure_ad_token", "tenant_id", "client_id", "client_secret", "organization", "region_name",
+    "azure_ad_token", "tenant_id", "client_id", "client_secret", "region_name",
 )  # fmt: skip
+HEADERS = ("extra_headers", "organization")
 SORTS: Mapping[str, str] = {
     "latency-based-routing": "latency",
     "cost-based-routing": "price",
@@ -42,20 +45,20 @@ REMARKS: Mapping[str, str] = {
     "success_callback": "see the Prometheus metrics at /metrics and the records",
     "failure_callback": "see the Prometheus metrics at /metrics and the records",
     "callbacks": "see the Prometheus metrics at /metrics and the records",
-    "redis_url": "health and limits are kept in each process",
-    "redis_host": "health and limits are kept in each process",
-    "redis_port": "health and limits are kept in each process",
-    "redis_password": "health and limits are kept in each process",
+    "redis_url": "the limits of keys may be shared: state.url; health is kept in each process",
+    "redis_host": "the limits of keys may be shared: state.url; health is kept in each process",
+    "redis_port": "the limits of keys may be shared: state.url; health is kept in each process",
+    "redis_password": "the limits of keys may be shared: state.url; health is kept in each process",
     "enable_pre_call_checks": "always on: a target whose context is too small is skipped",
     "retry_policy": "what is repeated is decided by error class; see attempts.retry_same",
     "retry_after": "see attempts.wait_for_retry_after_s",
     "rpm": "limit the caller's key instead: auth.keys[].rpm",
     "tpm": "limit the caller's key instead: auth.keys[].tpm",
     "max_parallel_requests": "see providers.NAME.max_inflight",
-    "organization": "see providers.NAME.headers: {OpenAI-Organization: ...}",
     "order": "a variant's fallbacks are tried as listed",
     "routing_strategy": "deployments are split by weight; see `sort` for latency and price",
     "tags": "send metadata and write a route with `when`",
+    "provider_budget_config": "limit the caller's key instead: auth.keys[].budget_usd_per_day",
     "max_budget": "limit the caller's key instead: auth.keys[].budget_usd_per_day",
     "budget_duration": "limit the caller's key instead: auth.keys[].budget_usd_per_day",
     "database_url": "see `records` for what is written and where",
@@ -98,6 +101,11 @@ def settings_of(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
         key = variable(params["api_key"])
         if not (known and known.variables and key == f"${{{known.variables[0]}}}"):
             settings["api_key"] = key
+    headers = {str(name): variable(value) for name, value in _mapping(params.get("extra_headers")).items()}
+    if params.get("organization"):
+        headers["OpenAI-Organization"] = variable(params["organization"])
+    if headers:
+        settings["headers"] = headers
     options = {key: variable(params[key]) for key in OPTIONS if key in params}
     if options and (settings.get("kind") or (known.kind if known else "openai")) == "litellm":
         settings["options"] = options
@@ -118,3 +126,7 @@ def is_private(base_url: str) -> bool:
         return ip_address(host).is_private
     except ValueError:
         return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -118,19 +118,51 @@ def test_keys_settings_and_options_are_taken_over(imported):
 def test_what_has_no_counterpart_is_a_remark_and_no_secret_is_told(imported):
     out, said = imported
     server = (out / "realtime-router.yaml").read_text()
-    notes = server.partition("# Not translated:")[2]
+    notes = server.partition("# Not translated, by line of config.yaml:")[2]
     for note in (
-        "gpt: rpm; limit",
-        "small2: mock_response",
-        "cache; answers",
-        "master_key: not copied",
-        "*: a wildcard",
+        "line 5: gpt: rpm; limit",
+        "line 16: small2: mock_response",
+        "line 24: cache; answers",
+        "line 34: general_settings.master_key: not copied",
+        "line 22: *: a wildcard",
     ):
         assert note in notes
         assert note in said.replace("\n", " ")
     for secret in ("sk-1234", "very-secret", "u:hidden"):
         assert secret not in server + said
     assert "plain-together" not in notes + said
+
+
+def test_anchors_merged_in_are_read_as_their_reader_does(tmp_path):
+    source = tmp_path / "config.yaml"
+    source.write_text("""\
+x: &limits {timeout: 20, rpm: 5}
+y: &warm {temperature: 1, timeout: 3}
+model_list:
+  - {model_name: a, litellm_params: {<<: *limits, model: groq/a}}
+  - {model_name: b, litellm_params: {<<: [*limits, *warm], model: groq/b, rpm: 7}}
+""")
+    done = run("import", "litellm", source, "--out", tmp_path)
+    assert "line 1: a: rpm" in done.output  # where it is written
+    assert "line 5: b: rpm" in done.output
+    assert "total_s: 20" in (tmp_path / "routers" / "a.yaml").read_text()
+    merged = (tmp_path / "routers" / "b.yaml").read_text()
+    assert "total_s: 20" in merged
+    assert "temperature: 1" in merged
+
+
+def test_a_note_for_several_places_names_their_lines(tmp_path):
+    source = tmp_path / "config.yaml"
+    rows = [f"  - {{model_name: m, litellm_params: {{model: groq/{name}, tags: [x]}}}}\n" for name in "ab"]
+    source.write_text("model_list:\n" + "".join(rows))
+    assert "not translated, lines 2, 3: m: tags;" in run("import", "litellm", source, "--out", tmp_path).output
+
+
+def test_headers_of_a_deployment_become_its_providers():
+    row = entry("m", model="openai/a", organization="org-1", extra_headers={"X-Team": "os.environ/TEAM"})
+    imported = convert({"model_list": [row]})
+    assert imported.providers["openai"]["headers"] == {"X-Team": "${TEAM}", "OpenAI-Organization": "org-1"}
+    assert imported.notes == {}
 
 
 def test_nothing_is_overwritten(imported):
@@ -164,7 +196,7 @@ def test_a_strategy_becomes_a_sort(strategy, sort):
     imported = convert({"model_list": rows, "router_settings": {"routing_strategy": strategy}})
     (variant,) = imported.routers["m"]["default"]["variants"]
     assert variant == {"id": "best", "weight": 100, "model": "auto", "models": ["groq/a", "openai/b"], "sort": [sort]}
-    assert imported.notes == []
+    assert imported.notes == {}
 
 
 def test_default_fallbacks_stand_behind_whoever_has_none():
@@ -223,4 +255,6 @@ def test_names_that_read_the_same_become_routers_of_their_own():
     rows = [entry(name, model="groq/a", temperature=0) for name in ("a/b", "a b", "A-B")]
     imported = convert({"model_list": rows, "router_settings": {"fallbacks": [{"gone": ["a/b"]}]}})
     assert imported.aliases == {"a/b": "router/a-b", "a b": "router/a-b-2", "A-B": "router/A-B-3"}
-    assert imported.notes == ["fallbacks of gone: no entry of model_list is called so"]
+    assert imported.notes == {
+        "fallbacks of gone: no entry of model_list is called so": [("router_settings", "fallbacks")]
+    }
