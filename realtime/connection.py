@@ -30,6 +30,8 @@ Send = Callable[[Message], Awaitable[None]]
 EFFECTS = frozenset(get_args(p.Effect))
 INTERNAL_ERROR = 1011
 BACKLOG_FRAMES = 64
+IDS_AT_ONCE = 32
+COUNTED_AT_ONCE = 16  # pieces of audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,16 @@ class Opening:
 
 
 def fresh_ids(session_id: str) -> Callable[[str], str]:
-    """Ids as OpenAI writes them: kind, underscore, random text. The session's own is given."""
+    """Ids as OpenAI writes them: kind, underscore, random text (drawn for many at once). The session's own is given."""
+    drawn: list[str] = []
 
     def fresh(kind: str) -> str:
-        return session_id if kind == "sess" else f"{kind}_{secrets.token_hex(10)}"
+        if kind == "sess":
+            return session_id
+        if not drawn:
+            digits = secrets.token_hex(10 * IDS_AT_ONCE)
+            drawn.extend(digits[at : at + 20] for at in range(0, len(digits), 20))
+        return f"{kind}_{drawn.pop()}"
 
     return fresh
 
@@ -64,6 +72,7 @@ class Session:
         self._machine = p.SessionMachine(opening.settings, ids=ids, rules=opening.rules)
         self._outbox = Outbox()
         self._inbox: deque[p.Event] = deque()
+        self._uncounted: list[bytes] = []  # audio that the ear has and the machine has not been told of
         self._taking = False
         self._pipeline: Pipeline | None = None
         self._holds = False  # the reader lets its client wait
@@ -71,10 +80,20 @@ class Session:
 
     def post(self, event: p.Event) -> None:
         """Hand an event to the machine and do what it says, in order."""
+        if self._uncounted:
+            self._count()
         self._inbox.append(event)
-        if self._taking:
-            return
+        if not self._taking:
+            self._take()
+
+    def _count(self) -> None:
+        """Tell the machine of the audio that came before whatever happens now."""
+        audio, self._uncounted = b"".join(self._uncounted), []
+        self._inbox.append(p.AppendAudio(audio=audio, at_ms=self._studio.clock_ms()))
+
+    def _take(self) -> None:
         self._taking = broken = True
+        self._outbox.gather()
         try:
             while self._inbox:
                 for output in self._machine.receive(self._inbox.popleft()):
@@ -82,6 +101,7 @@ class Session:
             broken = False
         finally:
             self._taking = False
+            self._outbox.push()
             if broken:  # the detector and timers call from outside of any task: end the session all the same
                 self._outbox.close(INTERNAL_ERROR, "internal error")
 
@@ -98,9 +118,9 @@ class Session:
         if type(output) is p.AudioSpoken:
             response_id = output.place.response_id
             sent = pipeline.stamps.unwritten(response_id)
-            self._outbox.put(frame.decode(), audio_of=response_id, on_sent=sent)
+            self._outbox.put(frame, audio_of=response_id, on_sent=sent)
         else:
-            self._outbox.put(frame.decode())
+            self._outbox.put(frame)
 
     async def run(self, receive: Receive, send: Send, way: ShortWay | None = None) -> None:
         """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
@@ -118,7 +138,7 @@ class Session:
                     self.post(p.LimitsKnown(limits=self._opening.limits, at_ms=studio.clock_ms()))
                 if way is not None:
                     context = copy_context()
-                    way.offer_to(lambda text: context.run(self._take_audio, text))
+                    way.offer_to(lambda text: context.run(self._take_audio, text), studio.tide)
                 try:
                     await self._outbox.run(send, way.write if way is not None else None)
                 finally:
@@ -178,8 +198,12 @@ class Session:
             return False
         try:
             meter.take()
-            self.post(p.AppendAudio(audio=audio, at_ms=self._studio.clock_ms()))
-            pipeline.ear.hear(audio)
+            ear = pipeline.ear
+            self._uncounted.append(audio)
+            if len(self._uncounted) >= COUNTED_AT_ONCE or not ear.detects:  # without a detector nothing comes between
+                self._count()
+                self._take()
+            ear.hear(audio)
         except Exception as defect:  # noqa: BLE001  nobody is above: the reader raises it, and the session ends
             self._defect = defect
             return False

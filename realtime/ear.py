@@ -69,6 +69,11 @@ class Ear:
         return 0 if self._stream is None else self._line.frames
 
     @property
+    def detects(self) -> bool:
+        """Whether somebody looks for speech."""
+        return self._stream is not None
+
+    @property
     def speaking(self) -> bool:
         """Whether the user is in the middle of a turn."""
         return self._stream is not None and self._detector.speaking

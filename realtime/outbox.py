@@ -7,12 +7,12 @@ lets even those pile up is closed.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Write = Callable[[bytes], bool]  # sends a text at once, or says that it cannot
+Write = Callable[[Sequence[bytes]], bool]  # sends texts at once, or says that it cannot
 
 AUDIO_LIMIT_BYTES = 1024 * 1024  # producers of audio wait above this
 HARD_LIMIT_BYTES = 8 * 1024 * 1024  # a client that does not read its events
@@ -21,7 +21,7 @@ POLICY_VIOLATION = 1008
 
 @dataclass(slots=True)
 class _Frame:
-    text: str
+    text: bytes
     response_id: str | None
     on_sent: Callable[[], None] | None
 
@@ -37,6 +37,7 @@ class Outbox:
         self._room.set()
         self._closing: tuple[int, str] | None = None
         self._write: Write | None = None  # while nothing waits
+        self._together: list[_Frame] | None = None  # to be written in one go
         self.overflowed = False
 
     @property
@@ -44,17 +45,42 @@ class Outbox:
         """What has not been handed to the socket."""
         return self._waiting_bytes
 
-    def put(self, text: str, *, audio_of: str | None = None, on_sent: Callable[[], None] | None = None) -> None:
+    def put(self, text: bytes, *, audio_of: str | None = None, on_sent: Callable[[], None] | None = None) -> None:
         """Queue one text frame. `audio_of` names the response whose audio it carries."""
         if self._closing is not None:
             return
-        if self._write is not None and self._write(text.encode()):
-            if on_sent is not None:
-                on_sent()
+        frame = _Frame(text, audio_of, on_sent)
+        if self._write is None:
+            self._queue(frame)
+        elif self._together is not None:
+            self._together.append(frame)
+        else:
+            self._write_out([frame])
+
+    def gather(self) -> None:
+        """What is put from here on leaves together, at `push`: many frames, one write."""
+        self._together = []
+
+    def push(self) -> None:
+        """Send what has gathered. May be repeated."""
+        frames, self._together = self._together, None
+        if frames:
+            self._write_out(frames)
+
+    def _write_out(self, frames: list[_Frame]) -> None:
+        if self._write is not None and self._write([frame.text for frame in frames]):
+            for frame in frames:
+                if frame.on_sent is not None:
+                    frame.on_sent()
             return
         self._write = None
-        self._frames.append(_Frame(text, audio_of, on_sent))
-        self._waiting_bytes += len(text)
+        for frame in frames:
+            if self._closing is None:
+                self._queue(frame)
+
+    def _queue(self, frame: _Frame) -> None:
+        self._frames.append(frame)
+        self._waiting_bytes += len(frame.text)
         if self._waiting_bytes > HARD_LIMIT_BYTES:
             self.overflowed = True
             self._frames.clear()
@@ -65,6 +91,8 @@ class Outbox:
 
     def drop(self, response_id: str) -> None:
         """Take the audio of a response out again."""
+        if self._together:
+            self._together = [frame for frame in self._together if frame.response_id != response_id]
         kept = [frame for frame in self._frames if frame.response_id != response_id]
         if len(kept) != len(self._frames):
             self._frames = deque(kept)
@@ -74,6 +102,7 @@ class Outbox:
     def close(self, code: int, reason: str) -> None:
         """Send what is queued, then close. The first call counts."""
         if self._closing is None:
+            self.push()
             self._closing = (code, reason)
             self._room.set()
             self._wake.set()
@@ -91,7 +120,7 @@ class Outbox:
         while True:
             while self._frames:
                 frame = self._frames.popleft()
-                await send({"type": "websocket.send", "text": frame.text})
+                await send({"type": "websocket.send", "text": frame.text.decode()})
                 self._waiting_bytes = max(0, self._waiting_bytes - len(frame.text))
                 if frame.on_sent is not None:
                     frame.on_sent()

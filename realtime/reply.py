@@ -52,11 +52,19 @@ class Reply:
     def tell(self, event: Any) -> None:
         """Report to the session, or keep it."""
         if self._post is None:
-            self._held.append(event)
+            self._hold(event)
             return
         if self.stamps is not None:
             self.stamps.told(self.response_id, event)
         self._post(event)
+
+    def _hold(self, event: Any) -> None:
+        """Keep it; words that nobody has seen yet may as well be told in one piece."""
+        last = self._held[-1] if self._held else None
+        if isinstance(event, p.TextDelta) and isinstance(last, p.TextDelta):
+            self._held[-1] = replace(event, text=last.text + event.text)
+        else:
+            self._held.append(event)
 
     async def run(self) -> None:
         """Write and speak, side by side."""

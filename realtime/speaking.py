@@ -35,6 +35,7 @@ DELTA_MS = 100  # of audio in one event
 YIELD_EVERY_MS = 1_000  # of audio: let other sessions have a turn
 CLAUSE_CHARS: dict[str, int | None] = {"sentence": None, "fast_start": 4}  # where the first segment may be cut
 WHOLE_CHARS = 2_000  # of one segment, when the answer is spoken in one go
+TOGETHER_MS = 10  # audio that is due within this time leaves at one moment, whatever its session
 VOICE = Caller(protocol="realtime")
 
 
@@ -222,9 +223,10 @@ class Speaking:
         reply, studio = self._reply, self._studio
         if reply.outbox is not None:
             await reply.outbox.room()
-        ahead_ms = self._playing_until_ms - studio.clock_ms()
-        if ahead_ms > studio.lead_ms:
-            await asyncio.sleep((ahead_ms - studio.lead_ms) / 1000)
+        now_ms = studio.clock_ms()
+        due_ms = self._playing_until_ms - studio.lead_ms
+        if due_ms > now_ms:
+            await asyncio.sleep((-(-due_ms // TOGETHER_MS) * TOGETHER_MS - now_ms) / 1000)
         elif self._sent_ms - self._yielded_ms >= YIELD_EVERY_MS:
             self._yielded_ms = self._sent_ms
             await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from policies import Target, Timeouts, Try
 from router.config.models import Realtime
 from router.router import Router
 from router.upstreams.base import UpstreamFault
+from router.ws_tide import Tide
 
 from .audio.resample import resample
 from .stages.base import HEARING_RATE, Speaker, Transcriber
@@ -79,6 +80,7 @@ class Studio:
     suggest_after_ms: int | None = 200  # a pause this long starts speculation; None: never
     start_frames: int = 3
     turn_model: TurnModel | None = None
+    tide: Tide | None = None  # of the reads of all sessions
     _warmed: bool = False
 
     @property

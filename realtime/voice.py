@@ -15,6 +15,7 @@ from router.proxy.auth import Authenticator
 from router.refusal import Refusal
 from router.router import Router
 from router.upstreams.base import Call, Reply
+from router.ws_tide import Tide
 
 from .addresses import refuse_upgrade
 from .stages.weights import VoiceUnavailable, smart_turn_path
@@ -144,8 +145,8 @@ def _floor_builder(
         from .studio import Studio  # noqa: PLC0415  the same
 
         loop = asyncio.get_running_loop()
-        batcher = VadBatcher(model, loop.call_soon, loop.call_later)
-        studio = Studio(router, settings, batcher, speech, turn_model=turn_model)
+        batcher = VadBatcher(model, loop.call_soon)
+        studio = Studio(router, settings, batcher, speech, turn_model=turn_model, tide=Tide(loop.call_later))
         return VoiceEndpoints(studio, authenticator)
 
     return build

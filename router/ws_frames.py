@@ -1,18 +1,10 @@
 """Where one WebSocket frame ends and the next begins (RFC 6455, section 5.2). Pure; what a frame means is not asked."""
 
-from typing import NamedTuple
-
 WHOLE_TEXT = 0x81  # final, no extension, opcode text
 MASKED = 0x80
 
 
-class Head(NamedTuple):
-    """The head of a client's frame. `start` and `end` bound the payload; its mask is the four bytes before."""
-
-    first: int
-    masked: bool
-    start: int
-    end: int
+Head = tuple[int, bool, int, int]  # first byte, whether it is masked, and the bounds of the payload: mask before it
 
 
 def head_at(chunk: bytes, at: int) -> Head | None:
@@ -29,7 +21,7 @@ def head_at(chunk: bytes, at: int) -> Head | None:
     masked = second >= MASKED
     if masked:
         start += 4
-    return None if len(chunk) < start else Head(first, masked, start, start + length)
+    return None if len(chunk) < start else (first, masked, start, start + length)
 
 
 def text_head(size_bytes: int) -> bytes:

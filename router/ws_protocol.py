@@ -7,7 +7,7 @@ a queue and a task switch. Every other frame goes through the library's parser, 
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -17,7 +17,8 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
-from .ws_frames import WHOLE_TEXT, Head, head_at, text_head
+from .ws_frames import WHOLE_TEXT, head_at, text_head
+from .ws_tide import Tide
 
 try:
     from websockets.speedups import apply_mask
@@ -41,13 +42,16 @@ class ShortWay:
     def __init__(self, socket: "CappedWebSocket") -> None:
         self._socket = socket
 
-    def offer_to(self, taker: Taker | None) -> None:
-        """Offer each text message to this function first, in order with what `receive` gives. It must not raise."""
-        self._socket.taker = taker
+    def offer_to(self, taker: Taker | None, tide: Tide | None = None) -> None:
+        """Offer each text message to this function first, in order with what `receive` gives. It must not raise.
 
-    def write(self, text: bytes) -> bool:
-        """Send a text message now; False when that cannot be: the client does not read, or the end has begun."""
-        return self._socket.write_text(text)
+        Reads are looked at with the `tide`, where there is one.
+        """
+        self._socket.take_with(taker, tide)
+
+    def write(self, texts: Sequence[bytes]) -> bool:
+        """Send text messages now; False when that cannot be: the client does not read, or the end has begun."""
+        return self._socket.write_texts(texts)
 
 
 class CappedWebSocket(WebSocketsSansIOProtocol):
@@ -59,8 +63,12 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     _due = 0
     _head = b""  # the beginning of a frame's head
     taker: Taker | None = None
+    _tide: Tide | None = None
+    _late: list[bytes]  # read, and not looked at
+    _late_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._late = []
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
         if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
@@ -71,6 +79,36 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES)
 
     def data_received(self, data: bytes) -> None:
+        tide = self._tide
+        if tide is not None and tide.wait_s and self._late_bytes < SMALL_BYTES:
+            self._late_bytes += len(data)
+            self._late.append(data)
+            if len(self._late) == 1:
+                tide.add(self)
+            return
+        if self._late:
+            self.catch_up()
+        self._look_at(data)
+
+    def take_with(self, taker: Taker | None, tide: Tide | None) -> None:
+        """See `ShortWay.offer_to`."""
+        self.catch_up()
+        for one, change in ((self._tide, -1), (tide, 1)):
+            if one is not None:
+                one.change(change)
+        self.taker, self._tide = taker, tide
+
+    def catch_up(self) -> None:
+        """Look at what was read and put aside."""
+        late, self._late, self._late_bytes = self._late, [], 0
+        if late:
+            self._look_at(late[0] if len(late) == 1 else b"".join(late))
+
+    def eof_received(self) -> None:
+        self.catch_up()
+        super().eof_received()
+
+    def _look_at(self, data: bytes) -> None:
         if self._deaf:
             return
         if self._aligned:
@@ -87,7 +125,7 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             extensions[SHORT_WAY] = {"way": ShortWay(self)}
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.taker = None
+        self.take_with(None, None)
         if self.handshake_initiated and hasattr(self, "scope"):
             self.scope["extensions"].pop(SHORT_WAY, None)  # a circle is broken
         super().connection_lost(exc)
@@ -106,19 +144,19 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             if head is None:
                 self._head = data[at:]
                 return
-            if self._is_plain(head) and head.end <= size:
-                self._take_text(apply_mask(data[head.start : head.end], data[head.start - 4 : head.start]))
+            first, masked, start, end = head
+            if first == WHOLE_TEXT and masked and end <= size and self._takes_text(end - start):
+                self._take_text(apply_mask(data[start:end], data[start - 4 : start]))
             else:
-                self._due = max(0, head.end - size)
-                super().data_received(data[at : head.end])
-            at = head.end
+                self._due = max(0, end - size)
+                super().data_received(data[at:end])
+            at = end
 
-    def _is_plain(self, head: Head) -> bool:
+    def _takes_text(self, size_bytes: int) -> bool:
         conn = self.conn
         return (
-            head.first == WHOLE_TEXT
-            and head.masked
-            and head.end - head.start <= min(SMALL_BYTES, self.config.ws_max_size)
+            size_bytes <= SMALL_BYTES
+            and size_bytes <= self.config.ws_max_size
             and conn.state is OPEN
             and conn.current_size is None  # not inside a message of several frames
             and not self.close_sent
@@ -131,11 +169,11 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         self.frames = [text]
         self.send_receive_event_to_app()
 
-    def write_text(self, text: bytes) -> bool:
+    def write_texts(self, texts: Sequence[bytes]) -> bool:
         """See `ShortWay.write`."""
         if self.close_sent or self.disconnected or self.conn.state is not OPEN or not self.writable.is_set():
             return False
-        self.transport.write(text_head(len(text)) + text)
+        self.transport.write(b"".join([part for text in texts for part in (text_head(len(text)), text)]))
         return True
 
     def send_receive_event_to_app(self) -> None:

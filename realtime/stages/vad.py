@@ -2,7 +2,8 @@
 
 A stream's audio waits in its line. The first stream that has a frame schedules a round for the next loop callback; a
 round takes at most one frame of each stream, since their state is sequential, brings them all to 16 kHz, scores them
-in one call and tells each stream's listener at once. A stream with a backlog is served again in the next round.
+in one call and tells each stream's listener at once. A stream with a backlog is served again in the next round. A frame
+costs a fifth in a batch of thirty: reads that gather (`router.ws_tide`) make such batches.
 """
 
 import time
@@ -18,10 +19,7 @@ from .silero import CONTEXT, FRAME, UNITS, Silero
 Samples = npt.NDArray[np.int16]
 Listener = Callable[[float, bytes], None]  # speech probability of a frame, and the frame: 16 kHz s16le
 Scheduler = Callable[[Callable[[], None]], object]  # loop.call_soon, or a test's own
-Delayed = Callable[[float, Callable[[], None]], object]  # loop.call_later
 
-# How long frames gather, from so many streams on: a frame costs a fifth in a batch of thirty. Most sessions first.
-GATHER_S = ((48, 0.010), (24, 0.006), (8, 0.003), (0, 0.0))
 MAX_BATCH = 64  # keeps one round below a millisecond; the others wait for the next loop callback
 HIDDEN, CELL = slice(CONTEXT, CONTEXT + UNITS), slice(CONTEXT + UNITS, CONTEXT + 2 * UNITS)
 
@@ -76,11 +74,10 @@ class VadStream:
 class VadBatcher:
     """The ears of one server."""
 
-    def __init__(self, model: Silero, schedule: Scheduler, later: Delayed | None = None) -> None:
-        """`schedule` runs a round next; `later`, where given, after some seconds: many streams gather for it."""
+    def __init__(self, model: Silero, schedule: Scheduler) -> None:
+        """`schedule` runs a round next."""
         self._model = model
         self._schedule = schedule
-        self._later = later
         self._scheduled = False
         self._ready: dict[VadStream, None] = {}  # an ordered set: streams with frames
         self._free: list[int] = []
@@ -115,18 +112,9 @@ class VadBatcher:
     def submit(self, stream: VadStream) -> None:
         """For a stream: it has frames."""
         self._ready[stream] = None
-        self._arm()
-
-    def _arm(self, *, behind: bool = False) -> None:
-        if self._scheduled:
-            return
-        self._scheduled = True
-        streams = len(self._state) - len(self._free)
-        wait_s = next(wait_s for least, wait_s in GATHER_S if streams >= least)
-        if behind or wait_s == 0 or self._later is None:
+        if not self._scheduled:
+            self._scheduled = True
             self._schedule(self._round)
-        else:
-            self._later(wait_s, self._round)
 
     def _round(self) -> None:
         self._scheduled = False
@@ -143,7 +131,8 @@ class VadBatcher:
         self.frames += len(frames)
         self._ready.update((stream, None) for stream in streams if stream.waiting_frames)
         if self._ready:
-            self._arm(behind=True)
+            self._scheduled = True
+            self._schedule(self._round)
         _tell(zip(streams, probabilities, _pieces(frames), strict=True))
 
     def _score(self, slots: list[int], frames: Samples) -> list[float]:

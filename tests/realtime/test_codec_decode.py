@@ -428,18 +428,32 @@ APPEND = '{"type":"input_audio_buffer.append","audio":"%s"}'
     [
         APPEND % "AAA",
         APPEND % "AA*A",
-        APPEND % "AAAA\\u0041AAA",
         APPEND % 'AAAA","event_id":"e1',
-        APPEND % "AAAA" + " ",
-        APPEND % ("A" * 80_000),
-        '{"audio":"AAAA","type":"input_audio_buffer.append"}',
+        APPEND % 'AAAA","type":"input_audio_buffer.commit',
+        APPEND % 'AAAA","audio":"BBBB',
+        APPEND % "AAAA" + "x",
         '{"type":"input_audio_buffer.commit"}',
+        '{"type":"input_audio_buffer.commit","audio":"AAAA"}',
+        '{"type":"input_audio_buffer.append","sound":"AAAA"}',
         "[]",
         "",
     ],
 )
-def test_whatever_is_not_written_just_so_takes_the_long_way(frame):
+def test_whatever_is_not_that_and_nothing_else_takes_the_long_way(frame):
     assert usual_audio(frame.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        APPEND % "AAAA\\u0041AAA",
+        APPEND % "AAAA" + " ",
+        APPEND % ("A" * 80_000),
+        '{"audio":"AAAA",\n"type":"input_audio_buffer.append"}',
+    ],
+)
+def test_however_it_is_spelled_the_audio_is_the_same(frame):
+    assert usual_audio(frame.encode()) == decode(frame).audio
 
 
 @given(st.text(alphabet='AB/+=\\"{}, :', max_size=12))

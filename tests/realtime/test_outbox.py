@@ -22,10 +22,10 @@ class Socket:
 
 async def test_frames_leave_in_order_and_then_the_connection_closes():
     outbox, socket = Outbox(), Socket()
-    outbox.put("one")
-    outbox.put("two", audio_of="resp_1")
+    outbox.put(b"one")
+    outbox.put(b"two", audio_of="resp_1")
     outbox.close(1000, "bye")
-    outbox.put("too late")
+    outbox.put(b"too late")
     await outbox.run(socket.send)
     assert socket.texts == ["one", "two"]
     assert socket.sent[-1] == {"type": "websocket.close", "code": 1000, "reason": "bye"}
@@ -34,9 +34,9 @@ async def test_frames_leave_in_order_and_then_the_connection_closes():
 async def test_dropped_audio_is_never_sent_and_everything_else_is():
     outbox, socket = Outbox(), Socket()
     for number in range(3):
-        outbox.put(f"audio {number}", audio_of="resp_1")
-        outbox.put(f"event {number}")
-    outbox.put("other audio", audio_of="resp_2")
+        outbox.put(b"audio %d" % number, audio_of="resp_1")
+        outbox.put(b"event %d" % number)
+    outbox.put(b"other audio", audio_of="resp_2")
     outbox.drop("resp_1")
     outbox.close(1000, "")
     await outbox.run(socket.send)
@@ -46,7 +46,7 @@ async def test_dropped_audio_is_never_sent_and_everything_else_is():
 async def test_producers_of_audio_wait_while_the_client_does_not_read():
     outbox, socket = Outbox(), Socket()
     socket.reads.clear()
-    outbox.put("x" * (AUDIO_LIMIT_BYTES + 1), audio_of="resp_1")
+    outbox.put(b"x" * (AUDIO_LIMIT_BYTES + 1), audio_of="resp_1")
     waiting = asyncio.ensure_future(outbox.room())
     sending = asyncio.ensure_future(outbox.run(socket.send))
     await asyncio.sleep(0)
@@ -60,7 +60,7 @@ async def test_producers_of_audio_wait_while_the_client_does_not_read():
 
 async def test_dropping_audio_makes_room_again():
     outbox = Outbox()
-    outbox.put("x" * (AUDIO_LIMIT_BYTES + 1), audio_of="resp_1")
+    outbox.put(b"x" * (AUDIO_LIMIT_BYTES + 1), audio_of="resp_1")
     outbox.drop("resp_1")
     await asyncio.wait_for(outbox.room(), 1)
     assert outbox.waiting_bytes == 0
@@ -69,7 +69,7 @@ async def test_dropping_audio_makes_room_again():
 async def test_a_client_that_reads_nothing_at_all_is_closed_with_1008():
     outbox, socket = Outbox(), Socket()
     for _ in range(9):
-        outbox.put("x" * (HARD_LIMIT_BYTES // 8))
+        outbox.put(b"x" * (HARD_LIMIT_BYTES // 8))
     await outbox.run(socket.send)
     assert outbox.overflowed
     assert socket.sent == [
@@ -79,7 +79,7 @@ async def test_a_client_that_reads_nothing_at_all_is_closed_with_1008():
 
 async def test_whoever_wants_to_know_is_told_when_a_frame_was_sent():
     outbox, socket, told = Outbox(), Socket(), []
-    outbox.put("audio", audio_of="resp_1", on_sent=lambda: told.append(list(socket.texts)))
+    outbox.put(b"audio", audio_of="resp_1", on_sent=lambda: told.append(list(socket.texts)))
     outbox.close(1000, "")
     await outbox.run(socket.send)
     assert told == [["audio"]]
@@ -89,24 +89,24 @@ async def test_what_finds_nothing_waiting_is_written_at_once_and_order_holds_whe
     outbox, socket, told = Outbox(), Socket(), []
     writable = [True]
 
-    def write(text):
+    def write(texts):
         if writable[0]:
-            socket.sent.append({"type": "websocket.send", "text": text.decode()})
+            socket.sent += [{"type": "websocket.send", "text": text.decode()} for text in texts]
         return writable[0]
 
-    outbox.put("before")
+    outbox.put(b"before")
     sending = asyncio.ensure_future(outbox.run(socket.send, write))
     await asyncio.sleep(0)
-    outbox.put("at once", on_sent=lambda: told.append(list(socket.texts)))
+    outbox.put(b"at once", on_sent=lambda: told.append(list(socket.texts)))
     assert told == [["before", "at once"]]
     writable[0] = False
-    outbox.put("later", audio_of="resp_1")
+    outbox.put(b"later", audio_of="resp_1")
     writable[0] = True
-    outbox.put("after it")
+    outbox.put(b"after it")
     assert (socket.texts, outbox.waiting_bytes) == (["before", "at once"], len("laterafter it"))
     outbox.drop("resp_1")
     await asyncio.sleep(0)
-    outbox.put("é")
+    outbox.put("é".encode())
     outbox.close(1000, "")
     await sending
     assert socket.texts == ["before", "at once", "after it", "é"]

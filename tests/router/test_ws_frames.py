@@ -12,10 +12,10 @@ SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000]
 @pytest.mark.parametrize("masked", [True, False])
 def test_a_head_bounds_its_payload_and_is_unknown_until_it_is_whole(size, masked):
     written = Frame(Opcode.TEXT, b"x" * size).serialize(mask=masked)
-    head = head_at(b"??" + written, 2)
-    assert (head.first, head.masked, head.end) == (0x81, masked, len(written) + 2)
-    assert head.end - head.start == size
-    whole = head.start - 2
+    first, is_masked, start, end = head_at(b"??" + written, 2)
+    assert (first, is_masked, end) == (0x81, masked, len(written) + 2)
+    assert end - start == size
+    whole = start - 2
     assert [head_at(written[:some], 0) for some in range(whole)] == [None] * whole
     assert head_at(written[:whole], 0) is not None
 

@@ -7,7 +7,8 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from router.ws_protocol import SHORT_WAY, CappedWebSocket
+from router.ws_protocol import SHORT_WAY, SMALL_BYTES, CappedWebSocket
+from router.ws_tide import Tide
 
 REQUEST = (
     b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
@@ -98,16 +99,47 @@ async def test_text_goes_straight_to_who_asked_for_it_and_what_he_leaves_comes_i
     assert (await app.receive())["text"] == "six"
 
 
+async def test_reads_wait_for_their_tide_and_are_not_lost_with_it(opened):
+    protocol, app, _ = opened
+    way, taken, turns = app.extensions[SHORT_WAY]["way"], [], []
+
+    def take(message):
+        taken.append(message)
+        return True
+
+    tide = Tide(lambda _seconds, turn: turns.append(turn))
+    tide.change(20)
+    way.offer_to(take, tide)
+    line = text(b"one") + text(b"two")
+    protocol.data_received(line[:5])
+    protocol.data_received(line[5:])
+    assert (taken, len(turns)) == ([], 1)
+    turns.pop()()
+    assert taken == [b"one", b"two"]
+    protocol.data_received(text(b"three"))
+    protocol.eof_received()
+    assert taken[-1] == b"three"
+    turns.pop()()
+    protocol.data_received(text(b"x" * SMALL_BYTES))
+    protocol.data_received(text(b"four"))  # so much is not kept waiting
+    assert [len(message) for message in taken[3:]] == [SMALL_BYTES, 4]
+    protocol.data_received(text(b"five"))
+    way.offer_to(None)
+    assert taken[-1] == b"five"
+    tide.change(-13)
+    assert tide.wait_s == 0  # the one that has gone does not count
+
+
 async def test_text_is_written_at_once_until_the_client_does_not_read(opened):
     protocol, app, wire = opened
     way = app.extensions[SHORT_WAY]["way"]
-    assert way.write(b"hello")
-    assert wire.written[-1] == b"\x81\x05hello"
+    assert way.write([b"hello", b"you"])
+    assert wire.written[-1] == b"\x81\x05hello\x81\x03you"
     protocol.pause_writing()
-    assert not way.write(b"again")
+    assert not way.write([b"again"])
     protocol.resume_writing()
     await app.send({"type": "websocket.close", "code": 1000})
-    assert not way.write(b"again")
+    assert not way.write([b"again"])
     assert wire.written[-1][0] == 0x88
 
 

