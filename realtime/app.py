@@ -69,6 +69,7 @@ class House:
             lambda: self.realtime,
             lambda: self.app.site.authenticator,
             providers=lambda: self.config.providers,
+            limiter=self.app.site.limiter,
             observers=[VoiceMetrics(self.metrics)] + ([] if self.tracing is None else [VoiceTracing(self.tracing)]),
         )
         self.metrics.circuits = self._circuits

@@ -13,9 +13,12 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from router.proxy.auth import OPEN, Principal
+from router.proxy.limits import Limiter
 from router.ws_protocol import ShortWay
 
 from . import protocol as p
+from .account import Account
 from .codec import Codec, Dialect, usual_audio
 from .outbox import Outbox
 from .packets import PacketMeter
@@ -42,7 +45,8 @@ class Opening:
     settings: p.SessionSettings
     rules: p.SessionRules
     meter: PacketMeter
-    limits: tuple[p.RateLimit, ...] = ()
+    principal: Principal = OPEN
+    limiter: Limiter | None = None
 
 
 def fresh_ids(session_id: str) -> Callable[[str], str]:
@@ -124,18 +128,17 @@ class Session:
 
     async def run(self, receive: Receive, send: Send, way: ShortWay | None = None) -> None:
         """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
-        studio = self._studio
+        studio, opening = self._studio, self._opening
+        account = Account(self.id, opening.principal, opening.limiter)
         for observer in studio.observers:
             observer.on_sessions(1)
         try:
             async with asyncio.TaskGroup() as group:
-                self._pipeline = Pipeline(studio, group, self._outbox, self.post, self.id)
+                self._pipeline = Pipeline(studio, group, self._outbox, self.post, account)
                 self._pipeline.foresee = self._machine.foresee
-                self._pipeline.perform(p.ApplySettings(self._opening.settings))
+                self._pipeline.perform(p.ApplySettings(opening.settings))
                 reader = group.create_task(self._read(receive))
                 self.post(p.Opened(at_ms=studio.clock_ms(), epoch_s=int(studio.wall())))
-                if self._opening.limits:
-                    self.post(p.LimitsKnown(limits=self._opening.limits, at_ms=studio.clock_ms()))
                 if way is not None:
                     context = copy_context()
                     way.offer_to(lambda text: context.run(self._take_audio, text), studio.tide)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from router.proxy.auth import Authenticator, Principal
+from router.proxy.limits import Limiter
 from router.refusal import Refusal
 from router.ws_protocol import SHORT_WAY
 
@@ -62,6 +63,7 @@ class VoiceEndpoints:
     def __init__(self, studio: Studio, authenticator: Authenticator) -> None:
         self.studio = studio
         self.authenticator = authenticator  # replaced on a reload
+        self.limiter: Limiter | None = None  # of keys; None: nothing is counted
         self.sessions = Sessions()
         self._meters = PacketMeters(studio.clock)
 
@@ -122,6 +124,8 @@ class VoiceEndpoints:
             settings=settings,
             rules=rules_of(realtime, asked.dialect, names),
             meter=self._meters.of(principal.tenant, per_second),
+            principal=principal,
+            limiter=self.limiter,
         )
 
     # --- refusals ---------------------------------------------------------------------------------------------------

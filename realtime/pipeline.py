@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import protocol as p
+from .account import Account
 from .ear import BYTES_PER_MS, Ear, SpeechStarted, SpeechStopped, TurnRevoked, TurnSuggested, VerdictWanted
 from .extensions import HearingWishes
 from .judging import LISTENS_MS, verdict
@@ -29,17 +30,17 @@ Post = Callable[[p.Event], None]
 class Pipeline:
     """The hands of one session."""
 
-    def __init__(self, studio: Studio, group: asyncio.TaskGroup, outbox: Outbox, post: Post, session_id: str) -> None:
+    def __init__(self, studio: Studio, group: asyncio.TaskGroup, outbox: Outbox, post: Post, account: Account) -> None:
         self._studio = studio
         self._group = group
         self._outbox = outbox
         self._post = post
-        self._session_id = session_id
+        self._account = account
         self._settings = p.SessionSettings()
         self._wishes = HearingWishes()
         self.ear = Ear(studio.batcher, self._turn, start_frames=studio.start_frames)
-        self.stamps = TurnStamps(studio, session_id)
-        self.speculation = Speculation(studio, group, session_id)
+        self.stamps = TurnStamps(studio, account.session_id)
+        self.speculation = Speculation(studio, group, account)
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
         self.timers = Timers(post, studio.clock_ms)
         self._utterance: tuple[str, Transcribing] | None = None
@@ -97,7 +98,7 @@ class Pipeline:
         if reply is not None:
             task = reply.release(response_id, self._post, self._outbox, self.stamps)
         else:
-            reply = Reply(self._studio, effect.request, self._session_id)
+            reply = Reply(self._studio, effect.request, self._account)
             reply.open(response_id, self._post, self._outbox, self.stamps)
             task = self._group.create_task(reply.run())
         self._replies[response_id] = (reply, task)
@@ -172,8 +173,8 @@ class Pipeline:
             "extras": self._wishes.extras,
             "voice_profile": self._wishes.voice_profile,
             **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
-            "facts": {"session_id": self._session_id, **facts},
-            "user": user_id or self._session_id,
+            "facts": {"session_id": self._account.session_id, **facts},
+            "user": user_id or self._account.session_id,
         }
 
     def _heard(self, event: p.PipelineEvent) -> None:

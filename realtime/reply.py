@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import protocol as p
+from .account import Account
 from .latency import TurnStamps
 from .outbox import Outbox
 from .replying import Writing
@@ -22,10 +23,10 @@ Post = Callable[[p.Event], None]
 class Reply:
     """Made from one request. Either `open`ed before `run`, or run first and `release`d later."""
 
-    def __init__(self, studio: Studio, request: p.ReplyRequest, session_id: str) -> None:
+    def __init__(self, studio: Studio, request: p.ReplyRequest, account: Account) -> None:
         self._studio = studio
         self.request = request
-        self._session_id = session_id
+        self._account = account
         self.response_id = ""
         self._post: Post | None = None
         self._held: list[Any] = []
@@ -70,13 +71,13 @@ class Reply:
         """Write and speak, side by side."""
         writing = Writing(self, self._studio)
         if not self.request.speaks:
-            await writing.run(self._studio.router, self._session_id)
+            await writing.run(self._studio.router, self._account)
             return
-        speaking = Speaking(self, self._studio, self._session_id)
+        speaking = Speaking(self, self._studio, self._account.session_id)
         writing.words = speaking.words
         async with asyncio.TaskGroup() as group:
             spoken = group.create_task(speaking.run())
-            if await writing.run(self._studio.router, self._session_id):
+            if await writing.run(self._studio.router, self._account):
                 speaking.no_more_words()
             else:
                 spoken.cancel()

@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from router.proxy.limits import Permit
+from router.proxy.site import settle
+from router.record import Record
 from router.refusal import Refusal
-from router.router import Caller, Router, Stream
+from router.router import Router, Stream
 
+from .account import Account, rate_limits
 from .prompting import chat_document
 from .protocol import (
     FinishReason,
@@ -85,25 +89,33 @@ class Writing:
         self._tags = TagFilter()
         self.words: Callable[[str], None] | None = None
 
-    async def run(self, router: Router, session_id: str) -> bool:
+    async def run(self, router: Router, account: Account) -> bool:
         """Write the reply to its end. False when it failed (and that was told)."""
         request = self._reply.request
-        caller = Caller(protocol="realtime", voice=dict(request.voice_profile or {}))
+        document = chat_document(request, account.session_id)
         try:
-            stream = await router.stream(chat_document(request, session_id), caller)
+            permit = await account.admit(document)
         except Refusal as refusal:
             self._fail(refusal)
             return False
+        record: Record | None = None
         try:
-            await self._read(stream)
+            stream = await router.stream(document, account.caller(request.voice_profile))
+            record = stream.record
+            try:
+                await self._read(stream, permit)
+            finally:
+                stream.close()
         except Refusal as refusal:
+            record = record or refusal.record
             self._fail(refusal)
             return False
         finally:
-            stream.close()
+            settle(permit, record)
+            permit.release()
         return True
 
-    async def _read(self, stream: Stream) -> None:
+    async def _read(self, stream: Stream, permit: Permit) -> None:
         calls = OpenCalls()
         reason: FinishReason = "stop"
         usage: Mapping[str, Any] = {}
@@ -127,6 +139,7 @@ class Writing:
                 reason=reason,
                 usage=counted_usage(usage),
                 attempts=attempts_of(stream.record),
+                limits=rate_limits(permit),
                 at_ms=at_ms,
             )
         )

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from router.refusal import Refusal
-from router.router import Caller
 
+from .account import Account
 from .prompting import chat_document
 from .protocol import ReplyRequest
 from .reply import Reply
@@ -26,10 +26,10 @@ Foresee = Callable[[str], ReplyRequest | None]
 class Speculation:
     """At most one guess at a time."""
 
-    def __init__(self, studio: Studio, group: asyncio.TaskGroup, session_id: str) -> None:
+    def __init__(self, studio: Studio, group: asyncio.TaskGroup, account: Account) -> None:
         self._studio = studio
         self._group = group
-        self._session_id = session_id
+        self._account = account
         self._task: asyncio.Task[None] | None = None
         self._reply: Reply | None = None
         self._turn: Transcribing | None = None
@@ -52,7 +52,7 @@ class Speculation:
         request = foresee(transcript.text) if transcript is not None and transcript.text else None
         if request is None:
             return
-        reply = self._reply = Reply(self._studio, request, self._session_id)
+        reply = self._reply = Reply(self._studio, request, self._account)
         reply.task = self._task
         self._tell("begun")
         await reply.run()
@@ -75,9 +75,9 @@ class Speculation:
         return guessed.voice_profile == request.voice_profile or self._routed(guessed) == self._routed(request)
 
     def _routed(self, request: ReplyRequest) -> tuple[str | None, ...]:
-        caller = Caller(protocol="realtime", voice=request.voice_profile or {})
         try:
-            decision = self._studio.router.decide(chat_document(request, self._session_id), caller)
+            document = chat_document(request, self._account.session_id)
+            decision = self._studio.router.decide(document, self._account.caller(request.voice_profile))
         except Refusal:
             return ()
         return decision.model, decision.route_id, decision.variant_id

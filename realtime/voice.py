@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from router.config import Realtime
 from router.config.models import Provider
 from router.proxy.auth import Authenticator
+from router.proxy.limits import Limiter
 from router.refusal import Refusal
 from router.router import Router
 from router.upstreams.base import Call, Reply
@@ -43,12 +44,14 @@ class VoiceDoor:
         authenticator: Callable[[], Authenticator],
         *,
         providers: Callable[[], Mapping[str, Provider]] = dict,
+        limiter: Limiter | None = None,
         observers: "Sequence[TurnObserver]" = (),
     ) -> None:
         self._router = router
         self._settings = settings
         self._authenticator = authenticator
         self._providers = providers
+        self._limiter = limiter
         self._observers = observers
         self._floor: VoiceEndpoints | None = None
         self._speech: SpeechCatalogue | None = None
@@ -65,7 +68,7 @@ class VoiceDoor:
             await refuse_upgrade(send, Refusal(UNAVAILABLE, MISSING, code="voice_unavailable", kind="server_error"))
             return
         floor.studio.settings = self._settings()
-        floor.authenticator = self._authenticator()
+        floor.authenticator, floor.limiter = self._authenticator(), self._limiter
         await floor(scope, receive, send)
 
     async def open(self) -> "VoiceEndpoints":

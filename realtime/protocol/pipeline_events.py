@@ -46,16 +46,6 @@ class TimerFired(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsKnown(_Reported):
-    """The rate limits of this key, told to the client after each response."""
-
-    limits: tuple[RateLimit, ...]
-
-
-# --- detector ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted(_Reported):
     """The user speaks. `audio_ms`: input position of the start, prefix padding included, never below 0."""
 
@@ -157,12 +147,16 @@ class ToolCallFinished(_Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyFinished(_Reported):
-    """The language model is done; open tool calls are complete with it. Audio may still follow."""
+    """The language model is done; open tool calls are complete with it. Audio may still follow.
+
+    `limits`: where the rates of the caller's key stand now, for a key that has any.
+    """
 
     response_id: str
     reason: FinishReason = "stop"
     usage: Usage = NO_USAGE
     attempts: Attempts = ()
+    limits: tuple[RateLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +236,6 @@ PipelineEvent = (
     | Disconnected
     | Draining
     | TimerFired
-    | LimitsKnown
     | SpeechStarted
     | SpeechStopped
     | TurnSuggested

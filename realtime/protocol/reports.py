@@ -97,6 +97,7 @@ class Reports:
             return
         response.text_finished = True
         response.usage = event.usage
+        self._state.limits = event.limits
         response.attempts = (*response.attempts, *event.attempts)
         if event.reason == "length":
             response.length_reason = "max_output_tokens"

@@ -36,7 +36,6 @@ from .pipeline_events import (
     AudioChunk,
     Disconnected,
     Draining,
-    LimitsKnown,
     Opened,
     PipelineEvent,
     PlaybackPosition,
@@ -178,7 +177,6 @@ class SessionMachine:
             Disconnected: self._disconnected,
             Draining: self._drain,
             TimerFired: self._timer,
-            LimitsKnown: self._limits,
             SpeechStarted: utterances.begin,
             SpeechStopped: utterances.end,
             TurnSuggested: utterances.suggest,
@@ -232,9 +230,6 @@ class SessionMachine:
 
     def _ignore(self, event: Pong) -> None:
         """A sign of life has been noted by its arrival."""
-
-    def _limits(self, event: LimitsKnown) -> None:
-        self._state.limits = event.limits
 
     def _drain(self, _event: Draining) -> None:
         self._draining = True

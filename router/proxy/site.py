@@ -105,13 +105,19 @@ class Site:
         if (why := self.shedding.why) is not None:
             message = f"The router is overloaded ({why}); try again in a moment."
             raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
-        allowance = principal.allowance
-        if allowance == WITHOUT_LIMIT:
-            return Unlimited()
-        asked = (document or {}).get("max_completion_tokens") or (document or {}).get("max_tokens")
-        answer = asked if isinstance(asked, int) else TYPICAL_ANSWER_TOKENS
-        tokens = size_bytes // BYTES_PER_TOKEN + answer
-        return await self.limiter.admit(principal.tenant, allowance, tokens=tokens)
+        return await reserved(self.limiter, principal, size_bytes=size_bytes, document=document or {})
+
+
+async def reserved(
+    limiter: Limiter | None, principal: Principal, *, size_bytes: int, document: Mapping[str, Any]
+) -> Permit:
+    """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429."""
+    allowance = principal.allowance
+    if limiter is None or allowance == WITHOUT_LIMIT:
+        return Unlimited()
+    asked = document.get("max_completion_tokens") or document.get("max_tokens")
+    answer = asked if isinstance(asked, int) else TYPICAL_ANSWER_TOKENS
+    return await limiter.admit(principal.tenant, allowance, tokens=size_bytes // BYTES_PER_TOKEN + answer)
 
 
 def settle(permit: Permit, record: Record | None) -> None:

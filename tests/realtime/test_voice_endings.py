@@ -22,6 +22,7 @@ auth:
     - {{id: main, secret: main-secret-1}}
     - {{id: few, secret: few-secret-12, concurrent_sessions: 20}}
     - {{id: slow, secret: slow-secret-1, packets_per_second: 30}}
+    - {{id: tight, secret: tight-secret-1, rpm: 1, tpm: 100000}}
 providers:
   demo: {{kind: demo}}
   up: {{kind: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: x, allow_private: true}}
@@ -269,6 +270,19 @@ async def test_too_many_events_a_second_are_slowed_down_not_lost(port):
             await client.send("conversation.item.create", item=item)
         await client.until("conversation.item.done", within_s=5, previous_item_id="item_43")
     assert any(error["error"]["code"] == "rate_limit_exceeded" for error in client.of("error"))
+
+
+async def test_replies_are_on_the_account_of_the_key_like_chat(port):
+    headers = {"authorization": "Bearer tight-secret-1"}
+    async with connected(port, "/v1/realtime?model=demo/fast", microphone=False, headers=headers) as client:
+        await client.send("response.create", response={"output_modalities": ["text"]})
+        first = await client.until("response.done")
+        limits = await client.until("rate_limits.updated")
+        await client.send("response.create", response={"output_modalities": ["text"]})
+        second = await client.until("response.done")
+    assert (first["response"]["status"], second["response"]["status"]) == ("completed", "failed")
+    assert second["response"]["status_details"]["error"]["code"] == "rate_limit_exceeded"
+    assert [(one["name"], one["limit"]) for one in limits["rate_limits"]] == [("requests", 1), ("tokens", 100_000)]
 
 
 async def test_a_client_that_does_not_read_is_bounded_and_others_go_on(port):

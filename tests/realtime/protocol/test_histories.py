@@ -178,7 +178,6 @@ def events(scene, witness, number, words):
         "stopped": p.PlaybackStopped(response_id=rid),
         "timer": p.TimerFired(timer_id=f"timer_{number + 1}"),
         "newest_timer": p.TimerFired(timer_id=pick([t.timer_id for t in scene.all("WakeAfter")], 0)),
-        "limits": p.LimitsKnown(limits=(p.RateLimit("tokens", 10, 5, 1.0),)),
     }
 
 

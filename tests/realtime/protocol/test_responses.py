@@ -351,8 +351,7 @@ def test_a_written_response_has_no_voice():
 def test_limits_are_told_after_each_response():
     scene = Scene()
     limits = (p.RateLimit("tokens", 10, 5, 1.0),)
-    scene.give(p.LimitsKnown(limits=limits))
-    assert wire(finish(scene, begin(scene)))[-2:] == ["ResponseDone", "LimitsTold"]
+    assert wire(finish(scene, begin(scene), limits=limits))[-2:] == ["ResponseDone", "LimitsTold"]
 
 
 def test_a_history_that_may_not_be_cut_fails_the_response():
