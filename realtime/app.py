@@ -5,7 +5,7 @@ import gc
 from collections.abc import Mapping
 from typing import Any, cast
 
-from policies import RoutingTable
+from policies import Policy, RoutingTable
 from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
@@ -17,7 +17,7 @@ from router.proxy.auth import Principal
 from router.proxy.exchange import Receive, Scope, Send
 from router.proxy.models import Listing
 from router.proxy.ops import Gauges
-from router.records import Recent
+from router.records import Outcomes, Recent
 from router.reload import Reloader, ReloadStatus
 from router.router import Router
 from router.tracing import open_tracing
@@ -52,7 +52,10 @@ class House:
             self.router,
             access=access_of(config.auth),
             gauges=Gauges(
-                metrics=self.metrics.render if apart is None else None, readiness=self._readiness, records=self.recent
+                metrics=self.metrics.render if apart is None else None,
+                readiness=self._readiness,
+                records=self.recent,
+                outcomes=Outcomes(self.recent, self.records, self._policies, config.records.url),
             ),
             listed=lambda: self.listing,
             shelf=self,
@@ -199,6 +202,9 @@ class House:
             models |= {stage.model, *stage.fallbacks}
         named = (table.targets.named(model) for model in models)
         return frozenset(target.name for target in named if target is not None)
+
+    def _policies(self) -> Mapping[str, Policy]:
+        return cast("RoutingTable", self.router.state.table).policies
 
     def _report(self, status: ReloadStatus) -> None:
         self.metrics.reloaded(success=status.error is None)

@@ -82,6 +82,28 @@ def explain(
 
 
 @app.command()
+def report(
+    router: Annotated[str, typer.Argument(metavar="ROUTER", help="Name of a router with a split.")],
+    *,
+    config: ConfigOption = None,
+    records: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--records", metavar="URL", help="Where the records are; default: records.url of the file."),
+    ] = None,
+    version: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--experiment", metavar="CHECKSUM", help="Another version of the router than the file's."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Chance of a false alarm, over all looks.")] = 0.05,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare the variants of a router by their records; the intervals hold however often you look."""
+    from .report import Wanted, run
+
+    raise typer.Exit(run(Wanted(router, config, records, version, alpha), as_json=as_json))
+
+
+@app.command()
 def schema(which: Annotated[str, typer.Argument(metavar="server|router", help="Which grammar.")]) -> None:
     """Print the JSON Schema of a file, for editors."""
     from .schema import run

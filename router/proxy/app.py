@@ -15,6 +15,7 @@ from router.router import Router
 
 from .auth import Authenticator, Key
 from .chat import Chat
+from .feedback import FeedbackDesk
 from .front import AsgiApp, Endpoint, Front, Lifespan, Table
 from .limits import Allowance, Limiter, LocalLimiter
 from .models import Listed, Models, listing_of
@@ -149,6 +150,7 @@ def table_of(site: Site, gauges: Gauges, listed: Listed) -> Table:
     table.add("GET", "/version", ops.version)
     table.add("GET", "/metrics", ops.metrics)
     table.add("POST", "/v1/router/explain", ops.explain)
+    table.add("POST", "/v1/router/feedback", FeedbackDesk(site, gauges.outcomes))
     table.add("GET", "/v1/router/requests", ops.recent)
     table.add("GET", "/v1/router/requests/", ops.one)
     add_playground(table)

@@ -14,6 +14,7 @@ import orjson
 from .documents import check_chat, parse
 from .exchange import Exchange
 from .faults import refused
+from .feedback import OutcomeBook
 from .site import Site
 
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -42,6 +43,7 @@ class Gauges:
     metrics: Callable[[str], tuple[bytes, str]] | None = None
     readiness: Callable[[], Mapping[str, Any]] = dict
     records: RecordBook | None = None
+    outcomes: OutcomeBook | None = None
 
 
 class Ops:

@@ -69,6 +69,7 @@ def hot_paths() -> Json:
             "post": _operation("Chat completion, JSON or SSE", "inference", chat_body, stream=True)
         },
         "/v1/router/explain": {"post": _operation("Decision and plan; nothing is called", "inference", chat_body)},
+        "/v1/router/feedback": {"post": _feedback()},
         "/v1/router/requests": {"get": _operation("Recent requests: decisions and attempts", "operations")},
         "/v1/router/requests/{id}": {"get": _with_id(_operation("One recent request", "operations"))},
         "/v1/models": {"get": _operation("Models and routers", "inference")},
@@ -92,6 +93,27 @@ def hot_paths() -> Json:
         kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
     }
     return paths
+
+
+def _feedback() -> Json:
+    """What came of a request, or of a unit."""
+    text: Json = {"type": "string", "minLength": 1, "maxLength": 512}
+    about = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["metric", "value"],
+        "oneOf": [{"required": ["request_id"]}, {"required": ["unit"]}],
+        "properties": {
+            "request_id": {**text, "description": "generation_id or x-request-id of a request of the same key"},
+            "unit": {**text, "description": "Whom the router dealt a variant, e.g. the user; stored as a hash"},
+            "metric": {**text, "description": "One of experiment.metrics of the router"},
+            "value": {"type": ["number", "boolean"]},
+            "idempotency_key": {**text, "description": "A repetition counts once"},
+        },
+    }
+    operation = _operation("An outcome, for the experiment", "experiments", {"content": {JSON_TYPE: {"schema": about}}})
+    operation["responses"]["202"] = operation["responses"].pop("200")
+    return operation
 
 
 def _operation(summary: str, tag: str, body: Json | None = None, *, stream: bool = False) -> Json:

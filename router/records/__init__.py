@@ -2,8 +2,9 @@
 
 from .addresses import open_records, passwords_of
 from .ledger import Ledger
+from .outcomes import Outcomes
 from .recent import Recent, shown
 from .rows import hashed_unit
 from .sqlite import SqliteStore
 
-__all__ = ["Ledger", "Recent", "SqliteStore", "hashed_unit", "open_records", "passwords_of", "shown"]
+__all__ = ["Ledger", "Outcomes", "Recent", "SqliteStore", "hashed_unit", "open_records", "passwords_of", "shown"]

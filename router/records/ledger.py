@@ -86,7 +86,7 @@ class Ledger(Silent):
 
     def on_decision(self, decision: Decision, facts: Facts) -> None:
         """Remember the unit's hash until the request is over."""
-        if decision.router is not None:
+        if decision.router is not None and facts.forced_variant is None:  # what was forced joins no unit's figures
             self._units[id(decision)] = (decision, drawn_unit(decision, facts))
 
     def on_exposure(self, decision: Decision, facts: Facts) -> None:

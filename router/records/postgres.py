@@ -5,6 +5,7 @@ connection that breaks in the very moment of a commit may write a batch twice: r
 count once, exposures do not.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from .addresses import passwords_of
 from .backlog import Batch
 from .ledger import StoreError
+from .reading import Rows
 from .rows import SCHEMA, WIDTHS, Row
 
 REDACTED = "[redacted]"
@@ -70,6 +72,18 @@ class PostgresStore:
         except (psycopg.Error, UnicodeError) as error:
             raise StoreError(self._said(error)) from None
 
+    def read(self, query: str, values: Sequence[Any]) -> Rows:
+        """Every row of a query. Raises StoreError."""
+        self.open()
+        connection = self._connection
+        if connection is None:
+            raise AssertionError("open() has made a connection")
+        try:
+            return connection.execute(query.encode(), values).fetchall()
+        except (psycopg.Error, UnicodeError) as error:
+            self.close()
+            raise StoreError(self._said(error)) from None
+
     def close(self) -> None:
         """See `Store.close`."""
         if self._connection is not None:
@@ -99,6 +113,22 @@ class PostgresStore:
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         return f"PostgreSQL: {text[:_SHOWN_CHARACTERS]}"
+
+
+class PostgresReader:
+    """A `Reader` of a database. Raises ValueError as the store does, and StoreError when nobody answers."""
+
+    def __init__(self, url: str) -> None:
+        self._store = PostgresStore(url)
+        self._store.open()
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> Rows:
+        """See `Reader`."""
+        return self._store.read(query.replace("?", "%s"), values)
+
+    def close(self) -> None:
+        """See `Reader`."""
+        self._store.close()
 
 
 def _plain(row: Row) -> Row:

@@ -43,8 +43,13 @@ class Recent(Silent):
 
     def find(self, key_id: str | None, request_id: str) -> dict[str, Any] | None:
         """One record of the tenant, by request id or generation id."""
+        record = self.record_of(key_id, request_id)
+        return None if record is None else shown(record)
+
+    def record_of(self, key_id: str | None, request_id: str) -> Record | None:
+        """The same as it is."""
         record = self._records.get(self._requests.get(request_id, request_id))
-        return shown(record) if record is not None and record.key_id == key_id else None
+        return record if record is not None and record.key_id == key_id else None
 
     def __len__(self) -> int:
         return len(self._records)

@@ -1,5 +1,6 @@
 """Records in a real PostgreSQL: as in SQLite, through an outage, with a wrong password, with few rights."""
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -13,7 +14,11 @@ import pytest
 from policies import Outcome
 from router.config import ConfigError, load
 from router.records import Ledger, SqliteStore, open_records, passwords_of
+from router.records.ledger import StoreError
+from router.records.outcomes import OWNED
 from router.records.postgres import PostgresStore
+from router.records.reading import open_reader
+from router.records.report import report, versions
 from router.records.rows import WIDTHS, Feedback
 from tests.router.records.postgres_server import MISSING, PASSWORD, PostgresServer
 from tests.router.records_samples import attempt, decision, facts, record, told
@@ -91,6 +96,21 @@ def test_the_queries_of_the_guide_run(ledger, server, database):
     assert len(queries) >= 3
     for query in queries:
         assert isinstance(server.asked(query, database), list)
+
+
+@needs_server
+def test_reports_and_late_outcomes_read_it(ledger, server, database):
+    lived(ledger)
+    told(ledger, record(decision(experiment="v1", unit="user"), generation_id="gen-9"), facts("bob"))
+    assert ledger.flush()
+    asked = {"shares": lambda _route, _wall_s: {"cheap": 1.0}, "controls": {"default": "cheap"}, "models": {}}
+    with contextlib.closing(open_reader(server.address(database=database))) as reader:
+        assert versions(reader, "support")["v1"] == 1
+        [route] = report(reader, "support", "v1", **asked)
+        assert (route.units, route.figures["error_rate"]["cheap"].mean) == ({"cheap": 1}, 0.0)
+        assert reader.rows(OWNED.format(name="request_id", key="key_id IS NULL"), ("req-1",))
+        with pytest.raises(StoreError, match="PostgreSQL"):
+            reader.rows("SELECT nothing FROM nowhere")
 
 
 @needs_server
