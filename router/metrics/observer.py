@@ -24,6 +24,7 @@ from .splits import Splits, Weights, no_splits
 from .table import STAGES
 from .tallies import Asked, Called, Kept, ended
 
+HOLLOW = (Outcome.EMPTY_RESPONSE, Outcome.MALFORMED_RESPONSE)
 Named = tuple[str | None, str | None, str | None, str, str]  # router, route, variant, reason, protocol
 
 
@@ -130,8 +131,8 @@ class Metrics(Silent):
         called.duration.observe(max(0.0, attempt.ended_s - attempt.started_s))
         if attempt.first_token_s is not None:
             called.first().observe(max(0.0, attempt.first_token_s - attempt.started_s))
-        if outcome is Outcome.EMPTY_RESPONSE:
-            self.series.child("rr_empty_responses_total", called.target).inc()
+        if outcome in HOLLOW and (attempt.status_code or 200) < 300:
+            self.series.child("rr_empty_responses_total", called.target, outcome.value).inc()
         if attempt.stage is not None:
             self.series.child("rr_voice_attempts_total", attempt.stage, called.target, ended(outcome)[0]).inc()
 

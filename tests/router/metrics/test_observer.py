@@ -170,8 +170,13 @@ def test_both_expositions_parse_and_carry_exemplars_of_traced_requests():
 
 
 def test_empty_answers_are_counted(metrics):
-    told(metrics, record(attempts=[attempt(outcome=Outcome.EMPTY_RESPONSE)], outcome=Outcome.EMPTY_RESPONSE))
-    assert value(metrics, "rr_empty_responses_total", target=PRICED.name) == 1
+    empty = attempt(outcome=Outcome.EMPTY_RESPONSE, status_code=200)
+    told(metrics, record(attempts=[empty], outcome=Outcome.EMPTY_RESPONSE))
+    for status in (200, 307):
+        said = attempt(outcome=Outcome.MALFORMED_RESPONSE, status_code=status)
+        told(metrics, record(attempts=[said], outcome=Outcome.MALFORMED_RESPONSE))
+    for reason in ("empty_response", "malformed_response"):
+        assert value(metrics, "rr_empty_responses_total", target=PRICED.name, reason=reason) == 1
 
 
 def test_the_reference_is_current_and_complete():
