@@ -26,6 +26,7 @@ LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 LOGGERS = ("policies", "router", "realtime", "asyncio", "uvicorn.error")
 REDACTED = "[redacted]"
+COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}  # of the level, on a terminal
 _QUEUE_LINES = 10_000
 _FIELD_CHARACTERS = 2000
 _SECRETS = re.compile(
@@ -87,9 +88,10 @@ Item = logging.LogRecord | Ended
 class Line(logging.Formatter):
     """One record as one line. Values given as `extra`, or in its `fields`, become fields."""
 
-    def __init__(self, form: str, redaction: Redaction) -> None:
+    def __init__(self, form: str, redaction: Redaction, *, colours: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._json = form == "json"
+        self._colours = colours or {}
         self._redact = redaction
 
     def write(self, item: Item) -> str:
@@ -120,7 +122,9 @@ class Line(logging.Formatter):
             head = {"time": when, "level": level.lower(), "logger": name, "message": message}
             return orjson.dumps({**head, **fields, **head}, default=str).decode()
         shown = " ".join([f"{name}={_console(value)}" for name, value in fields.items()])
-        return f"{when[11:23]} {level:7} {message}{' ' if shown else ''}{shown}"
+        colour, word = self._colours.get(level), f"{level:7}"
+        word = word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
+        return f"{when[11:23]} {word} {message}{' ' if shown else ''}{shown}"
 
     def _plain(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, bool | int | float):
@@ -196,8 +200,9 @@ def set_up(
     if form not in FORMATS:
         raise ValueError(f"RR_LOG_FORMAT: {form[:40]!r} is none of {', '.join(FORMATS)}")
     redaction = Redaction.of(secrets)
-    line = Line(form, redaction)
-    batches = Batches(stream if stream is not None else sys.stderr, line.write, capacity=_QUEUE_LINES)
+    stream = stream if stream is not None else sys.stderr
+    line = Line(form, redaction, colours=COLOURS if coloured(stream, os.environ) else None)
+    batches = Batches(stream, line.write, capacity=_QUEUE_LINES)
     made = Logging(Queued(batches), batches, redaction)
     made.listener.start()
     os.register_at_fork(after_in_child=made.revive)
@@ -207,6 +212,11 @@ def set_up(
         logger.addHandler(made.handler)
         logger.propagate = False
     return made
+
+
+def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether a stream shows colours: a terminal, unless NO_COLOR says no; anything where FORCE_COLOR says yes."""
+    return not environ.get("NO_COLOR") and (bool(environ.get("FORCE_COLOR")) or stream.isatty())
 
 
 class RequestLog(Silent):
@@ -243,18 +253,14 @@ class RequestLog(Silent):
 
 
 def fields_of(record: Record) -> dict[str, Any]:
-    """What a request's line says: names, figures and error classes, no content."""
+    """What a request's line says: names, figures and error classes, no content. What is read first comes first."""
     decision, served, tokens = record.decision, record.served, tokens_of(record.usage)
     last = record.attempts[-1] if record.attempts else None
     first_s = served.first_token_s if served is not None else None
     return {
-        "request_id": record.request_id,
-        "generation_id": record.generation_id,
-        "trace_id": record.trace_id,
         "kind": record.kind,
         "status": record.status,
         "outcome": None if record.outcome is None else record.outcome.value,
-        "key_id": record.key_id,
         "requested": decision.requested[:200],
         "route": None if decision.router is None else f"{decision.router}/{decision.route_id}",
         "variant": decision.variant_id,
@@ -266,6 +272,10 @@ def fields_of(record: Record) -> dict[str, Any]:
         "output_tokens": None if tokens is None else tokens.output,
         "cost_usd": cost_usd(None if last is None else last.target.prices, tokens),
         "stream": record.streamed,
+        "key_id": record.key_id,
+        "request_id": record.request_id,
+        "generation_id": record.generation_id,
+        "trace_id": record.trace_id,
     }
 
 

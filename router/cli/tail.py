@@ -37,7 +37,7 @@ def run(watch: Watch, *, out: Console | None = None, pause: Callable[[float], No
     with httpx.Client(base_url=watch.url.rstrip("/"), headers=headers, timeout=10, trust_env=False) as client:
         while True:
             try:
-                found = _recent(client, MOST if begun else min(max(watch.last, 1), MOST))
+                found = _recent(client, MOST)
             except KeyboardInterrupt:
                 return 0
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -47,7 +47,8 @@ def run(watch: Watch, *, out: Console | None = None, pause: Callable[[float], No
             fresh = [one for one in reversed(found) if name_of(one) not in seen]
             if begun and len(fresh) == MOST and not watch.as_json:
                 out.print("… more than can be followed; some are left out", style="dim")
-            _show(fresh if begun or watch.last else [], out, as_json=watch.as_json)
+            shown = fresh if begun else fresh[len(fresh) - min(watch.last, len(fresh)) :]
+            _show(shown, out, as_json=watch.as_json)
             seen = dict.fromkeys([*seen, *map(name_of, fresh)][-4 * MOST :])
             begun = True
             if not watch.follow:

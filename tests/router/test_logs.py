@@ -55,6 +55,24 @@ def test_a_request_without_answer_is_a_warning(written):
     assert "route=" not in line
 
 
+@pytest.mark.parametrize(
+    ("environ", "terminal", "colours"),
+    [({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"FORCE_COLOR": "1"}, False, True)],
+)
+def test_a_terminal_shows_the_level_in_colour(monkeypatch, environ, terminal, colours):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return terminal
+
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.setenv(name, environ.get(name, ""))
+    screen = Screen()
+    made = logs.set_up(stream=screen)
+    logging.getLogger("router.test").warning("late")
+    made.close()
+    assert ("\x1b[33mWARNING\x1b[0m late" in screen.getvalue()) is colours
+
+
 def test_a_level_keeps_lines_out(written):
     assert written(lambda _: logs.RequestLog().on_finish(record()), level="ERROR") == []
 

@@ -70,9 +70,14 @@ def test_only_as_many_past_requests_as_asked_for_are_shown(url):
     for _ in range(3):
         ask(url, "demo/fast")
     for last in (2, 0):
-        out = screen()
-        run(Watch(url, "secret-web", last=last, follow=False), out=out)
-        assert len(lines(out)) == last
+        out, polls = screen(), iter([None, None])
+
+        def pause(_seconds, polls=polls):
+            if next(polls, KeyboardInterrupt) is KeyboardInterrupt:
+                raise KeyboardInterrupt
+
+        run(Watch(url, "secret-web", last=last), out=out, pause=pause)
+        assert len(lines(out)) == last  # and the older ones do not come later
 
 
 def test_a_flood_is_told_of(url, monkeypatch):
