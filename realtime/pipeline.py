@@ -172,6 +172,7 @@ class Pipeline:
             "language": self._wishes.language,
             "extras": self._wishes.extras,
             "voice_profile": self._wishes.voice_profile,
+            "logprobs": "item.input_audio_transcription.logprobs" in (settings.include or ()),
             **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
             "facts": {"session_id": self._account.session_id, **facts},
             "user": user_id or self._account.session_id,

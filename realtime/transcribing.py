@@ -136,7 +136,8 @@ class Transcribing:
                 item_id=self._item_id,
                 text=transcript.text,
                 voice_profile=profile.facts() or None,
-                usage=TranscriptionUsage(seconds=self.duration_ms / 1000),
+                usage=transcript.usage or TranscriptionUsage(seconds=self.duration_ms / 1000),
+                logprobs=transcript.logprobs if self._wishes.get("logprobs") else None,
                 attempts=attempts_of(walk.record),
                 at_ms=studio.clock_ms(),
             )
@@ -149,6 +150,7 @@ class Transcribing:
             prompt=self._wishes.get("prompt"),
             keyterms=tuple(self._wishes.get("keywords") or ()),
             on_partial=self._partial,
+            logprobs=bool(self._wishes.get("logprobs")),
             extras=self._wishes.get("extras") or {},
         )
         try:

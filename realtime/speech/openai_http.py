@@ -17,6 +17,7 @@ import orjson
 
 from policies import Outcome, Target, Timeouts
 from realtime.audio.wav import HEADER_BYTES, wav_bytes
+from realtime.protocol import TranscriptionUsage
 from realtime.stages.base import HEARING_RATE, Hearing, Line, SpokenAudio, Transcript, Utterance, WordTime
 from realtime.stages.trim import AUDIBLE, HEAD_MS
 from router.upstreams.base import Call, Reply, Upstream, UpstreamFault
@@ -143,6 +144,8 @@ class HttpTranscriber:
             fields["prompt"] = prompt
         if self._settings.word_times:
             fields["timestamp_granularities[]"] = "word"
+        elif utterance.logprobs:  # these servers tell them beside plain JSON only
+            fields["include[]"] = "logprobs"
         body, content_type = form_body(fields, wav_bytes(padded, HEARING_RATE))
         call = Call(
             self._target,
@@ -190,6 +193,30 @@ def _transcript(answer: Any, pcm_bytes: int) -> Transcript:
         tuple(words),
         language=language if isinstance(language, str) else None,
         audio_s=pcm_bytes / 2 / HEARING_RATE,
+        usage=_tokens(answer.get("usage"), pcm_bytes / 2 / HEARING_RATE),
+        logprobs=_logprobs(answer.get("logprobs")),
+    )
+
+
+def _tokens(told: Any, audio_s: float) -> TranscriptionUsage | None:
+    """The tokens a server counted; None where it counts seconds, or nothing."""
+    details = told.get("input_token_details") if isinstance(told, dict) else None
+    if not isinstance(details, dict):
+        return None
+    counts = [details.get("audio_tokens"), details.get("text_tokens"), told.get("output_tokens")]
+    audio, text, written = (max(one, 0) if isinstance(one, int) else 0 for one in counts)
+    return TranscriptionUsage(audio_s, input_audio_tokens=audio, input_text_tokens=text, output_tokens=written)
+
+
+def _logprobs(told: Any) -> tuple[Mapping[str, Any], ...] | None:
+    """Token by token, in the shape clients know; what is not in it is left out."""
+    if not isinstance(told, list):
+        return None
+    fit = [one for one in told if isinstance(one, dict) and isinstance(one.get("token"), str)]
+    return tuple(
+        {"token": one["token"], "logprob": one["logprob"], "bytes": one.get("bytes") or list(one["token"].encode())}
+        for one in fit
+        if isinstance(one.get("logprob"), int | float)
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from realtime.protocol import TranscriptionUsage
+
 HEARING_RATE = 16_000  # samples a second of everything a Transcriber or a Detector is fed
 
 
@@ -59,6 +61,8 @@ class Transcript:
     language: str | None = None
     profile: VoiceProfile | None = None  # as reported by the provider
     audio_s: float = 0.0  # what a provider would bill
+    usage: TranscriptionUsage | None = None  # where the provider counts tokens
+    logprobs: tuple[Mapping[str, Any], ...] | None = None  # token, logprob, bytes; only when asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Utterance:
     prompt: str | None = None
     keyterms: tuple[str, ...] = ()
     on_partial: Callable[[str], None] | None = None
+    logprobs: bool = False  # ask how sure the provider is of each token
     extras: Mapping[str, Any] = field(default_factory=dict)  # for servers that declare them
     credential: str | None = field(default=None, repr=False)  # a caller's own key
 

@@ -9,6 +9,7 @@ import pytest
 
 from policies import Outcome, Target, Timeouts
 from realtime.audio.wav import read_wav, wav_bytes
+from realtime.protocol import TranscriptionUsage
 from realtime.speech.openai_http import HttpSpeaker, HttpSpeechSettings, HttpTranscriber
 from realtime.stages.base import Line, Utterance
 from router.upstreams.base import UpstreamFault
@@ -96,6 +97,27 @@ async def test_word_times_are_read_where_a_server_tells_them():
         ("there", 500, 7, 12),
     ]
     assert transcript.language == "english"
+
+
+async def test_what_a_server_counts_and_how_sure_it_is_are_kept():
+    usage = {"type": "tokens", "input_token_details": {"audio_tokens": 14, "text_tokens": 1}, "output_tokens": 5}
+    sure = [{"token": "h", "logprob": -0.5}, {"token": "i", "logprob": -1, "bytes": [105]}, {"token": "?"}, "x"]
+    server = Server(json_answer({"text": "hi", "usage": usage, "logprobs": sure}))
+    transcript = await heard(server, logprobs=True)
+    assert form_of(server.calls[0])["include[]"] == b"logprobs"
+    assert transcript.usage == TranscriptionUsage(0.15, input_audio_tokens=14, input_text_tokens=1, output_tokens=5)
+    assert transcript.logprobs == (
+        {"token": "h", "logprob": -0.5, "bytes": [104]},
+        {"token": "i", "logprob": -1, "bytes": [105]},
+    )
+
+
+@pytest.mark.parametrize("odd", [5, [], {"type": "duration", "seconds": 2}, {"input_token_details": 3}])
+async def test_what_a_server_counts_in_seconds_or_oddly_is_counted_by_us(odd):
+    server = Server(json_answer({"text": "hi", "usage": odd, "logprobs": odd or None}))
+    transcript = await heard(server)
+    assert (transcript.usage, transcript.logprobs) == (None, None)
+    assert "include[]" not in form_of(server.calls[0])
 
 
 async def test_a_peek_is_not_uploaded_again_when_nothing_follows_and_is_when_something_does():
