@@ -116,11 +116,17 @@ class Session:
         if type(output) in EFFECTS:
             pipeline.perform(output)  # type: ignore[arg-type]  # the set holds exactly the effects
             return
+        if type(output) is p.ItemRetrieved:
+            item = pipeline.recordings.with_sound(output.item, self._machine.settings.input_format)
+            output = p.ItemRetrieved(item)
+        elif type(output) is p.ItemDeleted:
+            pipeline.recordings.drop(output.item_id)
         frame = self._codec.encode(output)  # type: ignore[arg-type]  # and everything else is for the client
         if frame is None:
             return
         if type(output) is p.AudioSpoken:
             response_id = output.place.response_id
+            pipeline.keep_sound(output)
             sent = pipeline.stamps.unwritten(response_id)
             self._outbox.put(frame, audio_of=response_id, on_sent=sent)
         else:

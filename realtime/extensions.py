@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .protocol import SessionSettings, routing_facts
+
 Extras = Mapping[str, Any]
 HEARING = (
     "prompt",
@@ -50,6 +52,20 @@ class HearingWishes:
             voice_profile=stt.get("voice_profile") is not False,
             extras={name: value for name, value in stt.items() if name not in HEARING and value is not None},
         )
+
+    def of_utterance(self, settings: SessionSettings, session_id: str) -> dict[str, Any]:
+        """All that is wished of one utterance: `transcription` over these; who speaks and what is known, for routing."""
+        user_id, facts = routing_facts(settings.provider)
+        return {
+            "prompt": self.prompt,
+            "language": self.language,
+            "extras": self.extras,
+            "voice_profile": self.voice_profile,
+            "logprobs": "item.input_audio_transcription.logprobs" in (settings.include or ()),
+            **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
+            "facts": {"session_id": session_id, **facts},
+            "user": user_id or session_id,
+        }
 
 
 Segmenting = Literal["balanced", "sentence", "full_turn", "fast_start"]

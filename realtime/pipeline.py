@@ -16,6 +16,7 @@ from .extensions import HearingWishes
 from .judging import LISTENS_MS, verdict
 from .latency import TurnStamps
 from .outbox import Outbox
+from .recordings import Recordings
 from .reply import Reply
 from .speculation import Speculation
 from .stages.base import TurnEvent
@@ -46,6 +47,7 @@ class Pipeline:
         self._utterance: tuple[str, Transcribing] | None = None
         self._utterance_from_ms = 0.0
         self._suggested = False  # the end of this turn, to the client, and not revoked
+        self.recordings = Recordings(studio.settings.limits.kept_audio_kib * 1024)
         self._tasks: set[asyncio.Task[None]] = set()
         self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
         self._keep(group.create_task(studio.warm()))
@@ -110,6 +112,12 @@ class Pipeline:
             found[1].cancel()
             self.stamps.cancelled(response_id)
 
+    def keep_sound(self, sound: p.AudioSpoken) -> None:
+        """Keep what is sent of a reply, for a client that retrieves the item."""
+        found = self._replies.get(sound.place.response_id)
+        if found is not None:
+            self.recordings.add(sound.place.item_id, sound.audio, found[0].request.output_format)
+
     # --- listening --------------------------------------------------------------------------------------------------
 
     def _turn(self, event: TurnEvent) -> None:
@@ -163,28 +171,15 @@ class Pipeline:
             )
         ear.judge(complete=found.complete)
 
-    def _asked(self) -> dict[str, Any]:
-        """What the client says about hearing: `transcription`, over `providerData.stt`; who speaks, for routing."""
-        settings = self._settings
-        user_id, facts = p.routing_facts(settings.provider)
-        return {
-            "prompt": self._wishes.prompt,
-            "language": self._wishes.language,
-            "extras": self._wishes.extras,
-            "voice_profile": self._wishes.voice_profile,
-            "logprobs": "item.input_audio_transcription.logprobs" in (settings.include or ()),
-            **{name: value for name, value in (settings.transcription or {}).items() if value is not None},
-            "facts": {"session_id": self._account.session_id, **facts},
-            "user": user_id or self._account.session_id,
-        }
-
     def _heard(self, event: p.PipelineEvent) -> None:
         if isinstance(event, p.TranscriptFinal):
             self.stamps.transcribed()
         self._post(event)
 
     def _begin(self, item_id: str, start_ms: float) -> None:
-        transcribing = Transcribing(self._studio, item_id, self._asked(), self._heard)
+        transcribing = Transcribing(
+            self._studio, item_id, self._wishes.of_utterance(self._settings, self._account.session_id), self._heard
+        )
         transcribing.feed(self.ear.between(start_ms, self.ear.heard_ms))
         self.ear.listen(transcribing.feed)
         self.ear.hold(holding=True)
@@ -194,7 +189,9 @@ class Pipeline:
     def _commit(self, effect: p.CommitUtterance) -> None:
         if self._utterance is None or self._utterance[0] != effect.item_id:
             self._drop_hearing()
-            transcribing = Transcribing(self._studio, effect.item_id, self._asked(), self._heard)
+            transcribing = Transcribing(
+                self._studio, effect.item_id, self._wishes.of_utterance(self._settings, self._account.session_id), self._heard
+            )
             transcribing.feed(self.ear.between(effect.audio_start_ms, effect.audio_end_ms))
             self._own(transcribing)
         else:
@@ -204,6 +201,8 @@ class Pipeline:
             transcribing.feed(self.ear.between(self.ear.heard_ms, effect.audio_end_ms))
             self.ear.hold(holding=False)
         transcribing.commit()
+        if self.recordings.limit_bytes:
+            self.recordings.add(effect.item_id, self.ear.between(effect.audio_start_ms, effect.audio_end_ms))
         self.ear.forget_before(effect.audio_end_ms)
 
     def _drop_hearing(self) -> None:
@@ -220,8 +219,12 @@ class Pipeline:
         self.ear.restart()
 
     def _transcribe_recording(self, effect: p.TranscribeItem) -> None:
-        transcribing = Transcribing(self._studio, effect.item_id, self._asked(), self._heard)
-        transcribing.feed(self._studio.to_hearing_rate(effect.audio))
+        transcribing = Transcribing(
+            self._studio, effect.item_id, self._wishes.of_utterance(self._settings, self._account.session_id), self._heard
+        )
+        heard = self._studio.to_hearing_rate(effect.audio)
+        self.recordings.add(effect.item_id, heard)
+        transcribing.feed(heard)
         transcribing.commit()
         self._own(transcribing)
 

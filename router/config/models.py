@@ -211,6 +211,12 @@ class SessionLimits(Model):
 
     concurrent_sessions: Count = 20
     packets_per_second: Count = 1000
+    kept_audio_kib: int = Field(
+        default=256,
+        ge=0,
+        le=65_536,
+        description="Sound kept of a session's latest items, for conversation.item.retrieve",
+    )
     session_minutes: float = Field(default=60, gt=0, le=1440)
     idle_minutes: float = Field(default=15, gt=0, le=1440)
 
