@@ -33,6 +33,7 @@ Send = Callable[[Message], Awaitable[None]]
 EFFECTS = frozenset(get_args(p.Effect))
 INTERNAL_ERROR = 1011
 BACKLOG_FRAMES = 64
+VERDICT_S = 0.005  # between two looks whether a verdict has come
 IDS_AT_ONCE = 32
 COUNTED_AT_ONCE = 16  # pieces of audio
 
@@ -195,7 +196,7 @@ class Session:
                 ear.hear(event.audio)
                 # A whole file at once: read on when it is heard. Each turn of the loop hears one frame.
                 while ear.waiting_frames > BACKLOG_FRAMES:
-                    await self._hold(0)
+                    await self._hold(VERDICT_S if ear.waits else 0)
 
     def _take_audio(self, frame: bytes) -> bool:
         """Audio, at the moment it is read: the usual append event, when nothing keeps it waiting; else False."""

@@ -31,6 +31,7 @@ BYTES_PER_MS = HEARING_RATE * 2 // 1000
 KEPT_QUIET_MS = 1_000  # beyond the prefix padding, while nobody speaks
 KEPT_LIMIT_BYTES = 600_000 * BYTES_PER_MS  # of audio that is not committed; older audio is forgotten
 TRIM_BYTES = 16 * FRAME  # so much is forgotten at once, a quarter of a second
+AHEAD_FRAMES = 4  # not looked at yet: audio comes faster than it sounds
 NO_WISHES = HearingWishes()
 TellTurn = Callable[[TurnEvent], None]
 
@@ -198,6 +199,21 @@ class Ear:
     def asked_ms(self) -> int | None:
         """Where the verdict was wanted that nobody has given yet; None: none is, or speech has gone on since."""
         return self._detector.asked_ms
+
+    def wait_for_verdict(self) -> None:
+        """Hear no further while a verdict is thought of, if much has come in already: a file, not a voice."""
+        if self._stream is not None and self._line.frames >= AHEAD_FRAMES:
+            self._stream.pause()
+
+    @property
+    def waits(self) -> bool:
+        """Whether audio is there that is not looked at before a verdict."""
+        return self._stream is not None and self._line.frames > self._stream.waiting_frames
+
+    def go_on(self) -> None:
+        """Hear on. May be repeated."""
+        if self._stream is not None:
+            self._stream.resume()
 
     def judge(self, *, complete: bool) -> None:
         """The verdict."""

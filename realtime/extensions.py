@@ -54,7 +54,7 @@ class HearingWishes:
         )
 
     def of_utterance(self, settings: SessionSettings, session_id: str) -> dict[str, Any]:
-        """All that is wished of one utterance: `transcription` over these; who speaks and what is known, for routing."""
+        """All that is wished of one utterance: `transcription` over these, and what routing may know."""
         user_id, facts = routing_facts(settings.provider)
         return {
             "prompt": self.prompt,

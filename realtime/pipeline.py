@@ -7,7 +7,6 @@ ignores what is stale.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from . import protocol as p
 from .account import Account
@@ -140,6 +139,7 @@ class Pipeline:
                     self._suggested = False
                     self._post(p.SuggestionRevoked(at_ms=at_ms))
             case VerdictWanted():
+                self.ear.wait_for_verdict()
                 self._keep(self._group.create_task(self._judge(event)))
 
     @property
@@ -155,9 +155,12 @@ class Pipeline:
         """`semantic_vad`: ask whether the turn is complete; a verdict on a pause that is over is none."""
         utterance, ear = self._utterance, self.ear
         audio = ear.between(max(self._utterance_from_ms, wanted.at_ms - LISTENS_MS), wanted.at_ms)
-        found = await verdict(
-            self._studio, utterance[1] if utterance else None, audio, confident=self._wishes.confident
-        )
+        try:
+            found = await verdict(
+                self._studio, utterance[1] if utterance else None, audio, confident=self._wishes.confident
+            )
+        finally:
+            ear.go_on()
         if utterance is not self._utterance or ear.asked_ms != wanted.at_ms:
             return
         if found.probability is not None and found.complete:
@@ -190,7 +193,10 @@ class Pipeline:
         if self._utterance is None or self._utterance[0] != effect.item_id:
             self._drop_hearing()
             transcribing = Transcribing(
-                self._studio, effect.item_id, self._wishes.of_utterance(self._settings, self._account.session_id), self._heard
+                self._studio,
+                effect.item_id,
+                self._wishes.of_utterance(self._settings, self._account.session_id),
+                self._heard,
             )
             transcribing.feed(self.ear.between(effect.audio_start_ms, effect.audio_end_ms))
             self._own(transcribing)
@@ -220,7 +226,10 @@ class Pipeline:
 
     def _transcribe_recording(self, effect: p.TranscribeItem) -> None:
         transcribing = Transcribing(
-            self._studio, effect.item_id, self._wishes.of_utterance(self._settings, self._account.session_id), self._heard
+            self._studio,
+            effect.item_id,
+            self._wishes.of_utterance(self._settings, self._account.session_id),
+            self._heard,
         )
         heard = self._studio.to_hearing_rate(effect.audio)
         self.recordings.add(effect.item_id, heard)

@@ -27,7 +27,7 @@ HIDDEN, CELL = slice(CONTEXT, CONTEXT + UNITS), slice(CONTEXT + UNITS, CONTEXT +
 class VadStream:
     """One session's ear. Not to be shared between sessions."""
 
-    __slots__ = ("_batcher", "_listener", "closed", "line", "slot")
+    __slots__ = ("_batcher", "_listener", "_paused", "closed", "line", "slot")
 
     def __init__(self, batcher: "VadBatcher", slot: int, listener: Listener, line: Line) -> None:
         self._batcher = batcher
@@ -35,11 +35,22 @@ class VadStream:
         self.line = line
         self.slot = slot
         self.closed = False
+        self._paused = False
 
     @property
     def waiting_frames(self) -> int:
-        """Frames not scored yet: what a session's back-pressure looks at."""
-        return self.line.frames
+        """Frames that may be scored now."""
+        return 0 if self._paused else self.line.frames
+
+    def pause(self) -> None:
+        """Score nothing until `resume`: somebody has to think about what was heard so far."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on. May be repeated."""
+        self._paused = False
+        if self.line.frames and not self.closed:
+            self._batcher.submit(self)
 
     def feed(self, pcm: bytes) -> None:
         """More audio at the rate of the line, s16le, any length."""
@@ -53,6 +64,7 @@ class VadStream:
     def reset(self) -> None:
         """Forget everything: unscored audio and the model's state (buffer cleared, format changed)."""
         self.line.drain()
+        self._paused = False
         self.refresh()
 
     def refresh(self) -> None:

@@ -14,7 +14,7 @@ import websockets
 
 from .voice_rig import connected, running
 
-SESSION_S, IDLE_S = 4.0, 1.2
+SESSION_S, IDLE_S = 5.0, 1.2
 SERVER = f"""
 version: 1
 records: {{url: null}}
@@ -138,7 +138,7 @@ async def test_the_usual_allowance_is_a_thousand_a_second(port):
     frame = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(4)).decode()})
     async with session(port, "usual", microphone=False) as client:
         await client.until("session.created")
-        for count, said, too_many in ((900, "Now.", False), (4500, "Then.", True)):
+        for count, said, too_many in ((900, "Now.", False), (2600, "Then.", True)):
             for _ in range(count):
                 await client.socket.send(frame)
             await client.send("session.update", session={"type": "realtime", "instructions": said})
