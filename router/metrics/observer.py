@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from policies import Attempt, Decision, Facts, Outcome
+from policies import Attempt, Decision, Facts, Outcome, Reason
 from router.cost import cost_usd, lost_usd, tokens_of
 from router.observers import Silent, TurnedAway
 from router.record import Record
@@ -117,7 +117,7 @@ class Metrics(Silent):
     def on_exposure(self, decision: Decision, facts: Facts) -> None:
         """Count the exposure."""
         self.splits.on_exposure(decision, facts)
-        if decision.router is not None:
+        if decision.router is not None and decision.reason is not Reason.FORCED:
             begun = self._inflight.get(id(decision))
             asked = self._asked[_named(decision, facts.protocol)] if begun is None else begun.asked
             asked.assigned().value += 1.0

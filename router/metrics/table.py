@@ -93,7 +93,7 @@ TABLE: tuple[Row, ...] = (
     Row("rr_vad_rounds_total", "counter", (), "Rounds of the speech detector; one scores up to 64 sessions' frames."),
     Row("rr_vad_busy_seconds_total", "counter", (), "Time the event loop spent scoring speech."),
     Row("rr_experiment_assignments_total", "counter", ("experiment", "variant"),
-        "Exposures: a unit's request met a variant; experiment is the router's name and route."),
+        "Exposures, forced ones left out: a unit's request met a variant; experiment is the router's name and route."),
     Row("rr_experiment_srm_pvalue", "gauge", ("experiment",),
         "Sample-ratio-mismatch test: a small value says that units arrive in other shares than configured."),
     Row("rr_experiment_srm_evidence", "gauge", ("experiment",),

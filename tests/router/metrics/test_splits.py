@@ -65,6 +65,7 @@ def test_a_forced_variant_is_no_draw(metrics):
     forced = record(decision())
     object.__setattr__(forced.decision, "reason", Reason.FORCED)
     told(metrics, forced)
+    assert value(metrics, "rr_experiment_assignments_total", experiment="support/default", variant="cheap") is None
     assert shown(metrics, "rr_experiment_units", variant="cheap") == 0
 
 
