@@ -135,7 +135,9 @@ def _condition_finding(source: RouterSource, path: Path, error: ConditionError) 
     if node is not None and error.line == 1 and "\n" not in error.expression:
         quoted = 0 if node.plain else 1
         column += error.column - 1 + quoted
-    return Finding(source.file, f"not a CEL expression: {error.message}", line, column, spell(source.root, path))
+    its = f"line {error.line}, character {error.column}" if error.line > 1 else f"character {error.column}"
+    message = f"not a CEL expression: {error.message} (its {its})"
+    return Finding(source.file, message, line, column, spell(source.root, path))
 
 
 def _path(root: Node, path: Sequence[Any]) -> Path:

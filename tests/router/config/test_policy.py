@@ -91,6 +91,12 @@ def test_what_is_wrong_has_its_place(tmp_path, old, new, message):
     assert message in refusal(tmp_path, GRAMMAR.replace(old, new, 1))
 
 
+def test_a_condition_says_which_of_its_characters_is_wrong(tmp_path):
+    assert "(its character 15)" in refusal(tmp_path, GRAMMAR.replace('language == "es" &&', "language == 5 5 &&", 1))
+    folded = GRAMMAR.replace('when: language == "es" &&', 'when: |\n      language ==\n       * "es" &&', 1)
+    assert "(its line 2, character 2)" in refusal(tmp_path, folded)
+
+
 def test_a_route_without_a_condition_and_wrong_weights_are_both_reported(tmp_path):
     text = "router: a\nroutes: [{id: r, variants: [{id: v, weight: 9, model: demo/fast}]}]\n"
     found = refusal(tmp_path, text)
