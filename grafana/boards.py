@@ -107,8 +107,9 @@ TOKENS = (
           (Query("count by (hash) (rr_config_info)", "{{hash}}"),), kind="stat"),
     Panel("Reloads", "In the chosen time.",
           (Query("sum by (result) (increase(rr_config_reload_total[$__range]))", "{{result}}"),), kind="stat"),
-    Panel("Dropped", "Record rows that found no room; observations beyond the cap on series.",
+    Panel("Dropped", "Record rows and log lines that found no room; observations beyond the cap on series.",
           (Query("sum(increase(rr_records_dropped_total[$__range]))", "records"),
+           Query("sum(increase(rr_log_lines_dropped_total[$__range]))", "log lines"),
            Query("sum(increase(rr_series_dropped_total[$__range]))", "series")), kind="stat", red_from=1),
 )  # fmt: skip
 ROUTER = Board(

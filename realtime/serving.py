@@ -62,6 +62,7 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
         logs.protect(secrets_of(config))
         look_for_voice(config)
         house = build(config, environ)
+        house.metrics.lines_lost = lambda: logs.lost
     except ConfigError as error:
         err.print(error.render(), markup=False)
         return 1

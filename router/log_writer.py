@@ -1,10 +1,13 @@
 """Lines on their way to a stream: a bounded queue and one thread that writes what has gathered, all at once.
 
-A blocked pipe never blocks a request: what does not fit is dropped and counted. The thread looks a few times a second
-instead of once a line, since waking it for every line costs more than the line; it formats in small slices, so that the
-event loop never waits long for it.
+A blocked pipe never blocks a request: what does not fit is dropped and counted. Nor does it hold up the end: the
+thread writes only what the pipe has room for, and gives up soon when told to end. It looks a few times a second instead
+of once a line, since waking it for every line costs more than the line; it formats in small slices, so that the event
+loop never waits long for it.
 """
 
+import os
+import select
 import threading
 import time
 from collections import deque
@@ -12,6 +15,9 @@ from collections.abc import Callable
 from typing import Generic, TextIO, TypeVar
 
 GATHER_S = 0.1
+PIECE_BYTES = select.PIPE_BUF  # as much as a pipe takes at once when it says that it takes anything
+LOOK_MS = 100
+PATIENCE_S = 1.0  # with a pipe that takes nothing, once the end has come
 SLICE_LINES = 8
 T = TypeVar("T")
 
@@ -25,7 +31,8 @@ class Batches(Generic[T]):
         self._capacity = capacity
         self._waiting: deque[T] = deque()
         self._wake = threading.Event()
-        self._ends = False
+        self._over = threading.Event()
+        self._gives_up_s = 0.0
         self._thread: threading.Thread | None = None
         self.lost = 0  # lines that the stream did not take
 
@@ -40,30 +47,30 @@ class Batches(Generic[T]):
 
     def start(self) -> None:
         """Begin to write."""
-        self._ends = False
+        self._over.clear()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is queued and end the thread. May be repeated."""
+        """Write what is queued, as far as it is taken within a second, and end the thread. May be repeated."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._ends = True
+            self._gives_up_s = time.monotonic() + PATIENCE_S
+            self._over.set()
             self._wake.set()
-            thread.join()
+            thread.join(2 * PATIENCE_S)
 
     def forget(self) -> None:
         """Drop what is queued and the thread, which is not there: for a forked process."""
         self._waiting.clear()
-        self._wake = threading.Event()
+        self._wake, self._over = threading.Event(), threading.Event()
         self._thread = None
 
     def _run(self) -> None:
-        while not (self._ends and not self._waiting):
+        while not (self._over.is_set() and not self._waiting):
             self._wake.wait()
             self._wake.clear()
-            if not self._ends:
-                time.sleep(GATHER_S)
+            self._over.wait(GATHER_S)
             self._write()
 
     def _write(self) -> None:
@@ -74,11 +81,25 @@ class Batches(Generic[T]):
             except (ValueError, TypeError, RecursionError) as error:  # a line that cannot be made must not end the log
                 lines.append(f"a log line could not be formatted: {type(error).__name__}")
             if len(lines) % SLICE_LINES == 0:
-                time.sleep(0)  # let the event loop have its turn
+                select.select((), (), (), 0)  # let the event loop have its turn
         if not lines:
             return
         try:
-            self._stream.write("\n".join(lines) + "\n")
-            self._stream.flush()
+            self._pour("\n".join(lines) + "\n")
         except (OSError, ValueError):
-            self.lost += len(lines)  # closed: nobody reads the log any more
+            self.lost += len(lines)  # closed or full: nobody takes the log any more
+
+    def _pour(self, text: str) -> None:
+        try:
+            descriptor = self._stream.fileno()
+        except OSError:  # no file: a text in memory
+            self._stream.write(text)
+            return
+        ready = select.poll()
+        ready.register(descriptor, select.POLLOUT)
+        content = text.encode(errors="backslashreplace")
+        for start in range(0, len(content), PIECE_BYTES):
+            while not ready.poll(LOOK_MS):
+                if self._over.is_set() and time.monotonic() > self._gives_up_s:
+                    raise TimeoutError
+            os.write(descriptor, content[start : start + PIECE_BYTES])

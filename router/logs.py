@@ -174,6 +174,11 @@ class Logging:
         """Redact these from now on too."""
         self.redaction.known = Redaction.of([*self.redaction.known, *secrets]).known
 
+    @property
+    def lost(self) -> int:
+        """Lines that found no room, or that the stream did not take."""
+        return self.handler.dropped + self.listener.lost
+
     def revive(self) -> None:
         """In a forked process: threads did not come along, so begin with a new one."""
         if not self.closed:

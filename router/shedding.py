@@ -14,7 +14,8 @@ VERY_LATE_S = 1.5  # one such sample is enough
 SAMPLES = 4
 FULL = 0.92  # of the memory this process may use
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_GROUPS = Path("/proc/self/cgroup")
+_ROOTS = (("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"))
 
 
 class Shedding:
@@ -51,13 +52,28 @@ def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
         return 0
 
 
-def memory_limit_bytes(files: tuple[str, ...] = _LIMITS) -> int:
-    """What the control group allows this process, or the machine's memory; 0 when neither is known."""
-    machine = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
-    for file in files:
-        try:
-            limit = int(Path(file).read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            continue  # not there, or `max`
-        return min(limit, machine)
-    return machine
+def memory_limit_bytes(groups: Path = _GROUPS, roots: tuple[tuple[str, str], ...] = _ROOTS) -> int:
+    """The tightest limit of the control groups this process is in, or the machine's memory; 0 when neither is known."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES]
+    for folder in _own_groups(groups):
+        for root, name in roots:
+            try:
+                limits.append(int((Path(root) / folder / name).read_text(encoding="ascii")))
+            except (OSError, ValueError):
+                continue  # not there, or `max`
+    return min(limits)
+
+
+def _own_groups(groups: Path) -> set[str]:
+    """This process's control groups and all above them, relative to the root, which is the whole of a container."""
+    try:
+        lines = groups.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {"."}
+    found = {"."}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            own = Path(path.lstrip("/"))
+            found |= {str(folder) for folder in (own, *own.parents)}
+    return found

@@ -65,6 +65,7 @@ class Metrics(Silent):
         self.circuits: Callable[[], Mapping[str, int]] = dict
         self.ceilings: Callable[[], Mapping[str, int]] = dict
         self.detector: Callable[[], DetectorLoad | None] = _no_detector
+        self.lines_lost: Callable[[], int] = int
         self.splits = Splits(self.series)
         self._asked: Kept[Named, Asked] = Kept(self.series, self._first_asked)
         self._called: Kept[tuple[str, str], Called] = Kept(self.series, self._first_called)
@@ -99,6 +100,7 @@ class Metrics(Silent):
         self._show_targets("rr_circuit_state", self.circuits(), max)
         self._show_targets("rr_target_ceiling", self.ceilings(), sum)
         self._show_detector()
+        self.series.child("rr_log_lines_dropped_total").set(self.lines_lost())
         self.splits.show()
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type

@@ -113,6 +113,7 @@ TABLE: tuple[Row, ...] = (
     Row("rr_config_reload_total", "counter", ("result",), "Reloads of the configuration: success or failure."),
     Row("rr_config_info", "gauge", ("hash",), "1 for the configuration in force."),
     Row("rr_records_dropped_total", "counter", (), "Rows that the record writer could not take in time."),
+    Row("rr_log_lines_dropped_total", "counter", (), "Log lines that nobody took: a blocked pipe, a full disk."),
     Row("rr_series_dropped_total", "counter", (),
         "Observations counted under `other` since the cap on series was reached."),
 )  # fmt: skip

@@ -129,6 +129,8 @@ OWN = "tests/faults/test_special.py"
 CLIENTS = "tests/faults/test_clients.py"
 OPERATIONS = "tests/faults/test_operations.py"
 NETWORK = "tests/faults/test_network.py"
+PLATFORM = "tests/faults/test_platform.py"
+GROUPS = "control groups of version 1, as root"
 HOSTS = "network namespaces and a packet filter, which need root"
 ELSEWHERE = (
     Row(2, "SYN black-hole", NEXT, proof=NETWORK, needs=HOSTS),
@@ -163,6 +165,16 @@ ELSEWHERE = (
     Row(73, "SIGTERM under load", "no stream is cut, exit 0", proof=OPERATIONS),
     Row(74, "100 reloads under load, bad and half-written files", "no request fails; the old configuration stays",
         proof=OPERATIONS),
+    Row(76, "the wall clock jumps by two hours", "nothing", proof=PLATFORM, needs="libfaketime"),
+    Row(77, "CPU starved, twice the load it can take", "what it can take is answered, the rest shed with 503",
+        proof=PLATFORM, needs=GROUPS),
+    Row(77, "the event loop stands still for two seconds", "late answers or 503, then as ever", proof=PLATFORM),
+    Row(77, "memory at its limit", "503 with Retry-After for chat; voice and health go on", proof=PLATFORM,
+        needs=GROUPS),
+    Row(78, "the disk of log and records is full", "nothing", proof=PLATFORM, needs="a mount of its own, as root"),
+    Row(78, "nobody reads the log's pipe", "nothing", proof=PLATFORM),
+    Row(78, "the OTLP collector hangs", "nothing", proof=PLATFORM),
+    Row(78, "/metrics is scraped by fifty", "nothing", proof=PLATFORM),
 )  # fmt: skip
 EVERY = tuple(sorted((*TABLE, *ELSEWHERE), key=lambda row: row.number))
 

@@ -36,6 +36,7 @@ CONFIG = """
 version: 1
 auth:
   keys:
+    {keys}
     - {{id: web, secret: {key}, routers: ["*"], write: false}}
     - {{id: other, secret: {other}, routers: ["strict*"], write: false}}
 providers:
@@ -46,7 +47,7 @@ defaults:
 {defaults}
 routers: [split.yaml, patched.yaml]
 prices: {{"east/ok@priced": {{input: 1000, output: 1000}}}}
-records: {{url: "sqlite:///{folder}/records.db"}}
+records: {{url: "sqlite:///{records}"}}
 """
 SPLIT = """
 router: split
@@ -84,16 +85,19 @@ class Loop:
 class Street:
     """`with Street(folder) as street`: `street.url` is the application, `street.journal()` the upstream's log."""
 
-    prefix = ()  # what starts the application's command
     host = "127.0.0.1"
     timeouts = TIMEOUTS
+    records = "records.db"  # in the folder
     plain = ("east", "west", "narrow")  # providers whose every call is in the upstream's log
 
-    def __init__(self, folder, *, defaults="", extra="", environment=()):
+    def __init__(self, folder, *, defaults="", extra="", keys="", environment=(), prefix=(), log=None):
         self.folder = folder
         self.defaults = defaults
         self.extra = extra
+        self.keys = keys
         self.environment = dict(environment)
+        self.prefix = prefix  # what starts the application's command
+        self.log = log  # a descriptor; None: `stderr.log` in the folder
         self.toxic = {}
         self._made = []
 
@@ -183,11 +187,12 @@ class Street:
         timeouts = "{" + ", ".join(f"{name}: {value}" for name, value in self.timeouts.items()) + "}"
         text = CONFIG.format(
             key=KEY,
+            keys=self.keys,
             other=OTHER_KEY,
             providers=self._providers(),
             timeouts=timeouts,
             defaults=self.defaults,
-            folder=self.folder,
+            records=self.folder / self.records,
         )
         (self.folder / "server.yml").write_text(text + self.extra)
         (self.folder / "split.yaml").write_text(SPLIT)
@@ -202,7 +207,7 @@ class Street:
                 cwd=self.folder,
                 env={**kept, **own, **self.environment},
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if self.log is None else self.log,
                 text=True,
             )
         assert select.select([self.process.stdout], [], [], 30)[0], self.stderr.read_text()

@@ -40,9 +40,8 @@ class FarStreet(Street):
     timeouts = LIMITS
 
     def __init__(self, folder, hosts, **more):
-        super().__init__(folder, **more)
+        super().__init__(folder, prefix=hosts.command, **more)
         self.hosts = hosts
-        self.prefix = hosts.command
 
     async def _open(self):
         step_into(self.hosts.far)

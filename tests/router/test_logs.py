@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import os
+import time
 
 import pytest
 
@@ -161,3 +163,28 @@ def test_a_blocked_writer_drops_lines_and_counts_them():
 def test_unknown_levels_and_formats_are_refused_by_name(options):
     with pytest.raises(ValueError, match="RR_LOG_"):
         logs.set_up(**options)
+
+
+def test_a_pipe_that_nobody_reads_holds_up_neither_the_caller_nor_the_end():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "w", encoding="utf-8") as pipe:
+        made = logs.set_up(stream=pipe)
+        began_s = time.monotonic()
+        for number in range(2000):
+            logging.getLogger("router.test").info("line %d %s", number, "x" * 100)
+        said_s = time.monotonic() - began_s
+        made.close()
+    assert said_s < 1
+    assert time.monotonic() - began_s < 4
+    assert made.lost == 2000
+
+
+def test_lines_reach_a_file_whole_and_in_order(tmp_path):
+    with (tmp_path / "log").open("w", encoding="utf-8") as file:
+        made = logs.set_up(stream=file)
+        for number in range(500):
+            logging.getLogger("router.test").info("line %d \u00e9", number)
+        made.close()
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [int(line.split()[3]) for line in lines] == list(range(500))
+    assert made.lost == 0

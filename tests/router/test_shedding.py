@@ -34,12 +34,25 @@ def test_full_memory_is_overload_until_it_is_free():
     assert shedding.why is None
 
 
-def test_limits_are_read_where_they_are(tmp_path):
-    (tmp_path / "a").write_text("max\n")
-    (tmp_path / "b").write_text("1000000\n")
-    machine = memory_limit_bytes((str(tmp_path / "none"),))
-    assert memory_limit_bytes((str(tmp_path / "a"), str(tmp_path / "b"))) == 1_000_000
+@pytest.mark.parametrize("line", ["0::/system.slice/router.service", "4:memory:/system.slice/router.service"])
+def test_the_tightest_limit_of_the_own_control_groups_holds(tmp_path, line):
+    groups, root = tmp_path / "cgroup", tmp_path / "root"
+    (root / "system.slice" / "router.service").mkdir(parents=True)
+    groups.write_text(f"9:cpu:/elsewhere\n{line}\n")
+    place = ((str(root), "limit"),)
+    machine = memory_limit_bytes(groups, place)
     assert machine > 100_000_000
+    (root / "system.slice" / "router.service" / "limit").write_text("max\n")
+    (root / "system.slice" / "limit").write_text("3000000\n")
+    assert memory_limit_bytes(groups, place) == 3_000_000
+    (root / "system.slice" / "router.service" / "limit").write_text("2000000\n")
+    assert memory_limit_bytes(groups, place) == 2_000_000
+    (root / "limit").write_text("1000000\n")  # a container sees its own group as the root
+    assert memory_limit_bytes(groups, place) == 1_000_000
+    assert memory_limit_bytes(tmp_path / "none", place) == 1_000_000
+
+
+def test_resident_memory_is_read_where_it_is(tmp_path):
     assert resident_bytes() > 10_000_000
     assert resident_bytes(tmp_path / "none") == 0
 

@@ -1,0 +1,309 @@
+"""Rows of the fault matrix that come from the machine: the clock, the processor, memory, disks and pipes."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import statistics
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from . import control_groups, figures
+from .checker import LEAKS, ask, check_settled, check_story
+from .control_groups import Group
+from .matrix import row
+from .raw import chat, dial
+from .street import KEY, NO_PROXY, TIMEOUTS, Street
+
+HOURS = 7200
+AUTHORIZED = {"authorization": f"Bearer {KEY}"}
+
+
+def faketime():
+    """The library that lies about the time, if it is installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
+@pytest.fixture
+def jumping(tmp_path):
+    """A street and a function that moves its wall clock by so many seconds."""
+    library = faketime()
+    if library is None:
+        pytest.skip("libfaketime is not installed")
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    environment = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
+                   "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}  # fmt: skip
+    keys = "- {id: metered, secret: sk-canary-metered-1, rpm: 600, budget_usd_per_day: 5}"
+    with Street(tmp_path, environment=environment, keys=keys) as street:
+        yield street, lambda offset_s: file.write_text(f"{offset_s:+d}")
+        assert not [leak for leak in LEAKS if leak in street.stderr.read_text()], street.stderr.read_text()[-2000:]
+
+
+def voice_url(street):
+    return f"ws://127.0.0.1:{street.port}/v1/realtime?model=east/ok"
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_76_the_wall_clock_jumps_and_nobody_is_stuck(jumping, hours):
+    street, jump = jumping
+    with connect(voice_url(street), additional_headers=AUTHORIZED) as voice:
+        street.until(lambda: ask(street, "east/ok@first").status == 200, 10)  # what voice needs has been loaded
+        before = street.metrics()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            streamed = pool.submit(ask, street, "east/slow-stream@jump")
+            street.until(lambda: bool(street.journal("jump")), 10)
+            jump(hours * 3600)
+            told = streamed.result()
+        assert (told.words, told.done) == (60, True)
+        check_story(street, told, "jump")
+        check_settled(street, before, 1, 1)
+        metered = {"authorization": "Bearer sk-canary-metered-1"}
+        for _ in range(3):
+            answer = ask(street, "east/ok@metered", stream=False, headers=metered)
+            assert (answer.status, answer.words) == (200, 60)
+            assert 0 <= int(answer.headers["x-ratelimit-remaining-requests"]) <= 600
+        voice.send('{"type": "response.create", "response": {"output_modalities": ["text"], "input": []}}')
+        assert any(
+            '"response.done"' in text for text in iter(lambda: voice.recv(10), None) if '"response.done"' in text
+        )
+
+
+def test_76_a_resting_target_comes_back_whatever_the_wall_clock_says(jumping):
+    street, jump = jumping
+    for offset_s in (-HOURS, HOURS):
+        model = f"east/outage-1@rest{offset_s}"
+        while ask(street, model, "west/ok@spare").outcomes[0] == "http_5xx":
+            pass
+        jump(offset_s)
+        began_s = time.monotonic()
+        street.until(lambda model=model: ask(street, model, "west/ok@spare").attempts[0]["model"] == model, 5)
+        figures.keep(row(76), (time.monotonic() - began_s) * 1000, "ms until a resting target is back")
+    records = street.client.get("/v1/router/requests").json()["data"]
+    assert min(attempt["duration_ms"] for record in records for attempt in record["metadata"]["attempts"]) >= 0
+
+
+async def visit(port, raw, statuses):
+    """One request on a connection of its own; its status, None where none came within ten seconds."""
+    status = None
+    with contextlib.suppress(OSError, TimeoutError, IndexError):
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(raw)
+            status = int((await reader.read(4096)).split()[1])
+            writer.close()
+    statuses.append(status)
+
+
+async def crowd(port, raw, *, seconds, workers=0, per_second=0.0):
+    """Requests from `workers` that wait for their answers, or so many a second whatever comes back.
+
+    Gives every status, and how many were answered whole a second while it lasted.
+    """
+    statuses, ends_s = [], time.monotonic() + seconds
+
+    async def work():
+        while time.monotonic() < ends_s:
+            await visit(port, raw, statuses)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(work())
+        began_s, sent = time.monotonic(), 0
+        while per_second and time.monotonic() < ends_s:
+            while sent < (time.monotonic() - began_s) * per_second:
+                group.create_task(visit(port, raw, statuses))
+                sent += 1
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(ends_s - time.monotonic())
+        answered = statuses.count(200) / seconds
+    return statuses, answered
+
+
+class Pulse:
+    """Asks for `/livez` all the time, on connections of its own; `slowest_s` is the worst."""
+
+    def __init__(self, street):
+        self.url = f"{street.url}/livez"
+        self.slowest_s = 0.0
+        self.statuses = set()
+
+    async def beat(self):
+        async with httpx.AsyncClient(timeout=10, **NO_PROXY) as client:
+            while True:
+                began_s = time.monotonic()
+                self.statuses.add((await client.get(self.url)).status_code)
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
+                await asyncio.sleep(0.1)
+
+
+class PatientStreet(Street):
+    """Its providers may take their time: what is slow here is the router."""
+
+    timeouts = MappingProxyType(dict.fromkeys(TIMEOUTS, 20))
+
+
+def test_77_twice_the_load_of_a_starved_processor_does_not_spoil_what_it_can_do(tmp_path):
+    if why := control_groups.why_not("cpu"):
+        pytest.skip(why)
+    with Group("cpu") as group, PatientStreet(tmp_path, prefix=group.command) as street:
+        assert ask(street, "east/ok@warm", stream=False).words == 60
+        group["cpu.cfs_quota_us"] = control_groups.PERIOD_US // 10
+        raw, pulse = chat("east/ok@load", stream=False), Pulse(street)
+
+        async def loaded():
+            _, peak = await crowd(street.port, raw, seconds=3, workers=32)
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(pulse.beat())
+                statuses, answered = await crowd(street.port, raw, seconds=4, per_second=2 * peak)
+                beating.cancel()
+            return statuses, answered / peak
+
+        statuses, share = asyncio.run(loaded())
+        group["cpu.cfs_quota_us"] = -1
+        began_s = time.monotonic()
+        assert ask(street, "east/ok@after", stream=False).status == 200
+        assert time.monotonic() - began_s < 2
+        figures.keep(row(77, "CPU"), 100 - 100 * share, "% below the peak")
+        assert set(statuses) <= {200, 503}
+        assert share >= 0.7
+        assert pulse.statuses == {200}
+        assert pulse.slowest_s < 1.5
+
+
+def test_77_a_loop_that_stood_still_sheds_and_is_well_again(street):
+    street.process.send_signal(signal.SIGSTOP)
+    waiting = [dial(street) for _ in range(20)]
+    for number, sock in enumerate(waiting):
+        sock.sendall(chat(f"east/ok@still{number}", stream=False))
+    time.sleep(2)
+    street.process.send_signal(signal.SIGCONT)
+    began_s = time.monotonic()
+    assert street.client.get("/livez").status_code == 200
+    alive_s = time.monotonic() - began_s
+    statuses = [int(sock.recv(4096).split()[1]) for sock in waiting]
+    well_s = street.until(lambda: ask(street, "east/ok@well", stream=False).status == 200, 2)
+    for sock in waiting:
+        sock.close()
+    figures.keep(row(77, "two seconds"), well_s * 1000, "ms until well again")
+    assert set(statuses) <= {200, 503}
+    assert alive_s < 1
+    assert street.total("rr_inflight") == 0
+
+
+def test_77_memory_at_its_limit_sheds_chat_and_nothing_else(tmp_path):
+    if why := control_groups.why_not("memory"):
+        pytest.skip(why)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
+    limit_bytes = 180_000_000
+    with Group("memory") as group:
+        group["memory.limit_in_bytes"] = limit_bytes
+        with Street(tmp_path, prefix=group.command) as street, contextlib.ExitStack() as stack:
+            assert ask(street, "east/ok@before").words == 60
+            large = [stack.enter_context(dial(street)) for _ in range(6)]
+            for one in large:
+                one.sendall(f"{head}content-length: 32000000\r\n\r\n".encode())
+            for _ in range(31):
+                for one in large:  # bodies that grow and never end
+                    if street.resident_bytes() < 0.94 * limit_bytes:
+                        one.sendall(b" " * 1_000_000)
+                        time.sleep(0.01)
+            told = []
+            street.until(lambda: told.append(ask(street, "east/ok@full")) or told[-1].status == 503, 3)
+            assert told[-1].errors[0]["code"] == "router_overloaded"
+            assert int(told[-1].headers["retry-after"]) >= 1
+            assert street.client.get("/livez").status_code == 200
+            with connect(voice_url(street), additional_headers=AUTHORIZED) as session:
+                assert "session.created" in session.recv(5)
+            for one in large:
+                one.close()
+            took_s = street.until(lambda: ask(street, "east/ok@free").status == 200, 3)
+            figures.keep(row(77, "memory"), took_s * 1000, "ms until well again")
+            assert street.process.poll() is None
+
+
+def paired(usual, faulted, count=60):
+    """How much longer a request takes there, in the median of pairs: both see what else the machine does."""
+    took = [[ask(one, f"east/ok@pair{n}", stream=False).seconds for one in (usual, faulted)] for n in range(count)]
+    return statistics.median(there - here for here, there in took) * 1000
+
+
+def test_78_a_log_that_nobody_reads_delays_nobody_and_does_not_hold_up_the_end(street, tmp_path):
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    try:
+        with Street(tmp_path, log=writing) as blocked:
+            asyncio.run(crowd(blocked.port, chat("nobody/none"), seconds=1, workers=16))
+            more_ms = paired(street, blocked)
+            figures.keep(row(78, "pipe"), more_ms, "ms more a request")
+            assert blocked.total("rr_inflight") == 0
+            blocked.process.send_signal(signal.SIGTERM)
+            assert blocked.process.wait(12) == 0, "the log held up the end"
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert more_ms < 5
+
+
+def test_78_a_full_disk_takes_neither_log_nor_records_and_stops_nobody(street, tmp_path):
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a disk of a test's own needs root and the program 'unshare'")
+    script = 'mount -t tmpfs -o size=64k full disk && cat </dev/zero >disk/file; exec "$@" 2>disk/log'
+    (tmp_path / "disk").mkdir()
+    with FullStreet(tmp_path, prefix=("unshare", "-m", "sh", "-c", script, "sh")) as full:
+        more_ms = paired(street, full)
+        figures.keep(row(78, "disk"), more_ms, "ms more a request")
+        full.until(lambda: full.total("rr_log_lines_dropped_total") >= 60, 3)
+        assert full.total("rr_records_dropped_total") > 0
+        assert full.total("rr_inflight") == 0
+    assert more_ms < 5
+
+
+class FullStreet(Street):
+    """Its records are to be written to a disk that is full."""
+
+    records = "disk/records.db"
+
+
+def test_78_a_collector_that_hangs_delays_nobody(street, tmp_path):
+    if find_spec("opentelemetry.sdk") is None:
+        pytest.skip("the extra 'otel' is not installed")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(100)
+        silent.settimeout(5)
+        collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                     "OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}  # fmt: skip
+        with Street(tmp_path, environment=collector) as traced:
+            more_ms = paired(street, traced)
+            figures.keep(row(78, "OTLP"), more_ms, "ms more a request, tracing included")
+            asked, _ = silent.accept()
+            assert asked.recv(4096).startswith(b"POST ")
+            asked.close()
+            assert traced.total("rr_inflight") == 0
+    assert more_ms < 10
+
+
+def test_78_fifty_scrapes_at_once_delay_nobody_for_long(street):
+    usual_s = statistics.median(ask(street, "east/ok@usual", stream=False).seconds for _ in range(30))
+    scrape = f"GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n".encode()
+    scrapers = [dial(street) for _ in range(50)]
+    for sock in scrapers:
+        sock.sendall(scrape)
+    told = ask(street, "east/ok@scraped", stream=False)
+    for sock in scrapers:
+        with sock, sock.makefile("rb") as answer:
+            assert b" 200 " in answer.readline()
+    assert told.words == 60
+    figures.keep(row(78, "scraped"), (told.seconds - usual_s) * 1000, "ms more behind fifty scrapes")
+    assert told.seconds - usual_s < 1
