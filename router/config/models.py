@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -65,6 +65,11 @@ class Key(Model):
     packets_per_second: Count = 1000
 
 
+WebOrigin = Annotated[
+    str, StringConstraints(pattern=r"(?i)^https?://[a-z0-9.\-\[\]:]+$", max_length=300, to_lower=True)
+]  # as a browser writes it: https://app.example.com, no path
+
+
 class Jwt(Model):
     """Session tokens and client secrets. An empty secret means: a fresh one at each start."""
 
@@ -84,6 +89,11 @@ class Auth(Model):
 
     keys: tuple[Key, ...] = ()
     jwt: Jwt = Jwt()
+    origins: tuple[WebOrigin, ...] | None = Field(
+        default=None,
+        description="Pages that may call from a browser, beside the router's own. Absent: any page with a key; without "
+        "keys, pages of this machine",
+    )
 
 
 class ProviderSpeech(Model):

@@ -46,6 +46,7 @@ class Access:
     keys: Sequence[Key] = ()
     jwt_secret: bytes = field(default=b"", repr=False)
     jwt_ttl_s: int = 3600
+    origins: tuple[str, ...] | None = None  # pages that may call; None: see `Authenticator.admit_page`
 
 
 def access_of(auth: Auth) -> Access:
@@ -62,7 +63,7 @@ def access_of(auth: Auth) -> Access:
         )
         for key in auth.keys
     )
-    return Access(keys, auth.jwt.secret.get_secret_value().encode(), int(auth.jwt.ttl_s))
+    return Access(keys, auth.jwt.secret.get_secret_value().encode(), int(auth.jwt.ttl_s), auth.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +161,4 @@ def table_of(site: Site, gauges: Gauges, listed: Listed) -> Table:
 def authenticator_of(access: Access, wall: Callable[[], float], secrets: SecretStore) -> Authenticator:
     """The authenticator of one configuration. Raises ValueError for a JWT secret that is too short."""
     tokens = Tokens(access.jwt_secret or os.urandom(32), ttl_s=access.jwt_ttl_s, wall=wall)
-    return Authenticator(access.keys, tokens=tokens, secrets=secrets)
+    return Authenticator(access.keys, tokens=tokens, secrets=secrets, origins=access.origins)

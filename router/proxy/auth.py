@@ -76,10 +76,13 @@ OPEN = Principal("open")
 class Authenticator:
     """Knows every credential that opens the door. One per configuration: a reload makes a new one."""
 
-    def __init__(self, keys: Iterable[Key], *, tokens: Tokens, secrets: SecretStore) -> None:
+    def __init__(
+        self, keys: Iterable[Key], *, tokens: Tokens, secrets: SecretStore, origins: Iterable[str] | None = None
+    ) -> None:
         self.keys = {key.id: key for key in keys}
         self.tokens = tokens
         self.secrets = secrets
+        self._origins = None if origins is None else frozenset(origin.encode() for origin in origins)
         self._by_digest: dict[bytes, tuple[bytes, Principal]] = {}
         for key in self.keys.values():
             principal = Principal("key", key)
@@ -97,7 +100,7 @@ class Authenticator:
     ) -> Principal:
         """Who calls. `headers` have lower-case names. Raises Refusal 401 (never says which part was wrong).
 
-        An open router answers pages of this machine only (403): else every page in the browser could spend its keys.
+        A browser's request from a page that may not call is refused with 403, whatever credential it brings.
         """
         presented = _presented(headers) or _from_protocols(subprotocols) or _from_query(query)
         if presented:
@@ -106,9 +109,23 @@ class Authenticator:
             principal = OPEN
         else:
             raise _missing()
-        if principal is OPEN:
-            check_origin(headers.get(b"origin", b""))
+        if (origin := headers.get(b"origin", b"")) and (self._origins is not None or principal is OPEN):
+            self.admit_page(origin.lower(), headers.get(b"host", b"").lower())
         return principal
+
+    def admit_page(self, origin: bytes, host: bytes) -> None:
+        """Refuse (403) a page that is neither allowed nor our own.
+
+        Without a list of origins: pages of this machine, else every page could spend the keys of an open router.
+        """
+        if self._origins is None:
+            if not LOOPBACK_ORIGIN.fullmatch(origin):
+                raise _foreign(
+                    "This router has no API keys, so it answers pages of this machine only. Add auth.keys to the "
+                    "configuration and send one of them, or list the page in auth.origins."
+                )
+        elif origin not in self._origins and origin.partition(b"://")[2] != host:
+            raise _foreign("Pages of this origin may not call this router: auth.origins does not list it.")
 
     def recognise(self, presented: bytes) -> Principal:
         """Whose credential this is. Raises Refusal 401."""
@@ -188,14 +205,8 @@ def _wrong() -> Refusal:
     return refused(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
-def check_origin(origin: bytes) -> None:
-    """Refuse (403) a browser's request to an open router from a page that does not come from this machine."""
-    if origin and not LOOPBACK_ORIGIN.fullmatch(origin.lower()):
-        message = (
-            "This router has no API keys, so it answers pages of this machine only. Add auth.keys to the configuration "
-            "and send one of them to call it from other pages."
-        )
-        raise refused(403, message, code="origin_not_allowed")
+def _foreign(message: str) -> Refusal:
+    return refused(403, message, code="origin_not_allowed")
 
 
 class OpenBindingError(ValueError):

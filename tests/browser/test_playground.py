@@ -1,46 +1,21 @@
 """The playground in a real browser: spoken to, interrupted, typed to; nothing refused by its own policy."""
 
 import asyncio
-import contextlib
 import json
-import os
-import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 import wave
-from pathlib import Path
 
 import pytest
 
 from .chromium import PROGRAM, browser
+from .serving import serving
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="the browser tests need 'chromium'")]
 
 
 KEY = "a-long-enough-secret"
-
-
-@contextlib.contextmanager
-def serving(*flags):
-    """The address of a server of its own."""
-    command = [sys.executable, "-m", "realtime", "serve", "--port", "0", "--log-level", "error", *flags]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "RR_NO_OLLAMA": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
-    words = ""
-    while not (found := re.search(r"ready at (http://\S+)", words)):
-        line = process.stdout.readline()
-        assert line, f"the server ended: {words}"
-        words += line
-    try:
-        yield found[1]
-    finally:
-        process.send_signal(signal.SIGINT)  # ends without the delay that load balancers want
-        process.wait(15)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")

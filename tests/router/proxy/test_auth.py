@@ -25,9 +25,10 @@ class Wall:
         return self.now_s
 
 
-def authenticator(*keys, wall=None):
+def authenticator(*keys, wall=None, origins=None):
     wall = wall or Wall()
-    return Authenticator(keys, tokens=Tokens(SECRET, ttl_s=3600, wall=wall), secrets=SecretStore(wall))
+    tokens, secrets = Tokens(SECRET, ttl_s=3600, wall=wall), SecretStore(wall)
+    return Authenticator(keys, tokens=tokens, secrets=secrets, origins=origins)
 
 
 PAIR = base64.b64encode(b"web:secret-of-web")
@@ -308,3 +309,25 @@ def test_an_open_router_does_not_answer_other_pages(origin):
             authenticator().authenticate(headers)
         assert (caught.value.status, caught.value.code) == (403, "origin_not_allowed")
     assert authenticator(KEY).authenticate({b"origin": origin, b"x-api-key": b"secret-of-web"}).tenant == "web"
+
+
+def told(door, origin):
+    """The code a page of this origin is refused with; None when it is not."""
+    try:
+        door.authenticate({b"origin": origin, b"host": b"router.example:8080", b"x-api-key": b"secret-of-web"})
+    except Refusal as refusal:
+        return refusal.status, refusal.code
+    return None
+
+
+@pytest.mark.parametrize("keys", [(), (KEY,)])
+def test_listed_pages_and_our_own_may_call_and_no_others(keys):
+    door = authenticator(*keys, origins=("https://app.example",))
+    asked = [b"https://app.example", b"HTTPS://APP.EXAMPLE", b"http://router.example:8080"]
+    asked += [b"https://app.example.evil.example", b"http://app.example", b"http://localhost:8080", b"null"]
+    assert [told(door, origin) for origin in asked] == [None] * 3 + [(403, "origin_not_allowed")] * 4
+
+
+def test_what_is_no_page_needs_no_origin():
+    door = authenticator(KEY, origins=())
+    assert door.authenticate({b"x-api-key": b"secret-of-web"}).tenant == "web"
