@@ -42,9 +42,15 @@ class Metric:
     kind: str = "mean"
 
 
+GUARDED = ("error_rate", "fallback_rate", "cost_usd", "ttft_p95", "duration_p95")
+
+
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """A metric that must not get worse than control by more than this; else everybody gets the control."""
+    """A metric of `GUARDED` that must not get worse than control by more than this; else everybody gets the control.
+
+    `max_increase` is in the metric's own unit: a share, US dollars a request, or seconds.
+    """
 
     metric: str
     max_increase: float | None = None

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, get_args
 
 from .bucketing import BUCKETS
-from .experiment import Experiment, Layer, Rollout
+from .experiment import GUARDED, Experiment, Guardrail, Layer, Rollout
 from .fault import Path, PolicyError
 from .ordering import SortMetric, criterion
 from .refusal import suggestion
@@ -106,6 +106,21 @@ def _experiment(policy: "Policy", experiment: Experiment) -> None:
         _layer((*at, "layer"), experiment.layer)
     if experiment.rollout:
         _rollout(policy, experiment.rollout)
+    for position, guardrail in enumerate(experiment.guardrails):
+        _guardrail((*at, "guardrails", position), guardrail)
+
+
+def _guardrail(at: Path, guardrail: Guardrail) -> None:
+    if guardrail.metric not in GUARDED:
+        near = get_close_matches(guardrail.metric, GUARDED, n=1)
+        known = f"known are {', '.join(GUARDED)}"
+        raise PolicyError((*at, "metric"), f"{guardrail.metric!r} cannot be guarded; {known}{suggestion(near)}")
+    if guardrail.max_increase is None and guardrail.max_ratio is None:
+        raise PolicyError(at, "a guardrail needs max_increase or max_ratio: how much worse than control it may get")
+    if guardrail.max_increase is not None and guardrail.max_increase < 0:
+        raise PolicyError((*at, "max_increase"), f"must be 0 or more, is {guardrail.max_increase}")
+    if guardrail.max_ratio is not None and guardrail.max_ratio < 1:
+        raise PolicyError((*at, "max_ratio"), f"must be 1 or more, is {guardrail.max_ratio}: 1.2 allows 20 % more")
 
 
 def _control(policy: "Policy", control: str) -> None:

@@ -9,6 +9,7 @@ from policies import Policy, RoutingTable
 from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
+from router.guardrails import Guardrails
 from router.logs import RequestLog
 from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
@@ -38,7 +39,8 @@ class House:
         self.metrics = Metrics(process=True)
         self.recent = Recent()
         self.records = ledger_of(config.records.url, self._dropped)
-        observers: list[Observer] = [self.metrics, self.recent, RequestLog()]
+        self.guardrails = Guardrails(self._tripped)
+        observers: list[Observer] = [self.metrics, self.recent, RequestLog(), self.guardrails]
         if self.records is not None:
             observers.append(self.records)
         self.local = LocalProvider(lambda: self.voice.speech())  # noqa: PLW0108  the door is made further down
@@ -191,6 +193,7 @@ class House:
             variants=frozenset(variant.id for _, route in every for variant in route.variants),
             targets=frozenset(target.name for target in targets) | self._named_targets(table),
         )
+        self.guardrails.configured(policies)
         self.metrics.configured(labels, self.config.checksum, table.weights)
 
     def _named_targets(self, table: RoutingTable) -> frozenset[str]:
@@ -202,6 +205,13 @@ class House:
             models |= {stage.model, *stage.fallbacks}
         named = (table.targets.named(model) for model in models)
         return frozenset(target.name for target in named if target is not None)
+
+    def _tripped(self, routers: frozenset[str]) -> None:
+        gone, self.router.tripped = self.router.tripped - routers, routers
+        for name in gone:
+            self.metrics.series.forget("rr_experiment_tripped", name)
+        for name in routers:
+            self.metrics.series.child("rr_experiment_tripped", name).set(1)
 
     def _policies(self) -> Mapping[str, Policy]:
         return cast("RoutingTable", self.router.state.table).policies

@@ -50,6 +50,7 @@ class Router:
         self.observers = list(observers)
         self.clock = clock or Clock()
         self.health = Health(state.cooldown)
+        self.tripped: frozenset[str] = frozenset()  # routers whose guardrails have tripped
         self._around = Surroundings(self.clock, self.health, Budgets(), self.observers, tracing)
 
     @classmethod
@@ -174,6 +175,7 @@ class Router:
             wall_s=clock.wall(),
             seed=facts.seed or _fresh_id(clock),
             forced_variant=facts.forced_variant or caller.forced_variant,
+            tripped=self.tripped,
         )
         return self._set_out(self.state, facts, caller, kind)
 
@@ -218,6 +220,7 @@ class Router:
             clock.wall(),
             _fresh_id(clock),
             caller.forced_variant,
+            self.tripped,
             kind=TARGET_KINDS.get(kind, "chat"),
             held=None if conversation is None else self._around.conversations.held(conversation, now_s),
         )

@@ -102,6 +102,8 @@ TABLE: tuple[Row, ...] = (
         "Configured share of the units that take part, from 0 to 1; follows a rollout."),
     Row("rr_experiment_units", "gauge", ("experiment", "variant"),
         "Distinct units that drew a variant since the router's version came into force, first seen; up to 200,000."),
+    Row("rr_experiment_tripped", "gauge", ("experiment",),
+        "1 while a guardrail of this router has tripped in this process and everybody gets the control."),
     Row("rr_experiment_outcomes_total", "counter", ("experiment", "variant", "outcome"),
         "Requests whose variant was drawn, by how they ended: success, error or cancelled."),
     Row("rr_experiment_duration_seconds", "histogram", ("experiment", "variant"),

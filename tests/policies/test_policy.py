@@ -237,3 +237,18 @@ def test_every_named_model_is_listed():
         "c/3",
         "d/4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "words"),
+    [
+        (Guardrail("eror_rate", max_increase=0.1), "did you mean"),
+        (Guardrail("error_rate"), "needs max_increase or max_ratio"),
+        (Guardrail("error_rate", max_increase=-1.0), "must be 0 or more"),
+        (Guardrail("ttft_p95", max_ratio=0.5), "must be 1 or more"),
+    ],
+)
+def test_a_guardrail_that_cannot_work_is_refused(guardrail, words):
+    with pytest.raises(PolicyError, match=words) as refused:
+        Policy("r", default=Route("d", (variant(),)), experiment=Experiment(guardrails=(guardrail,)))
+    assert refused.value.path[:3] == ("experiment", "guardrails", 0)
