@@ -149,6 +149,7 @@ class Session:
                 if way is not None:
                     context = copy_context()
                     way.offer_to(lambda text: context.run(self._take_audio, text), studio.tide)
+                    self._pipeline.ear.hurry = way.hurry
                 try:
                     await self._outbox.run(send, way.write if way is not None else None)
                 finally:

@@ -53,6 +53,8 @@ class Ear:
         self._quiet_bytes = (300 + KEPT_QUIET_MS) * BYTES_PER_MS
         self._holding = False  # an utterance is open or turns are manual: forget nothing
         self._listeners: list[Callable[[bytes], None]] = []
+        self._near = False
+        self.hurry: Callable[[bool], None] | None = None  # whether what comes next is waited for
 
     @property
     def position_ms(self) -> float:
@@ -225,6 +227,9 @@ class Ear:
         detector = self._detector
         for event in detector.push(probability):
             self._tell(event)
+        if detector.near is not self._near and self.hurry is not None:
+            self._near = not self._near
+            self.hurry(self._near)
         if detector.speaking:
             return
         if detector.stale and self._stream is not None:
@@ -240,7 +245,7 @@ class Ear:
             self._stream = None
         self._listeners.clear()
         self._kept.clear()
-        self._tell = _nobody  # whoever listened holds the ear: let both go at once
+        self._tell, self.hurry = _nobody, None  # whoever listened holds the ear: let both go at once
 
 
 def _bytes(samples: Samples) -> bytes:

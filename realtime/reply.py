@@ -30,6 +30,7 @@ class Reply:
         self.response_id = ""
         self._post: Post | None = None
         self._held: list[Any] = []
+        self._held_words: list[str] = []  # of the last one held
         self.released = asyncio.Event()
         self.outbox: Outbox | None = None
         self.stamps: TurnStamps | None = None
@@ -38,6 +39,7 @@ class Reply:
     def open(self, response_id: str, post: Post, outbox: Outbox, stamps: TurnStamps) -> None:
         """From now on tell everything, under this id; what was held back first."""
         self.response_id, self._post, self.outbox, self.stamps = response_id, post, outbox, stamps
+        self._join_words()
         held, self._held = self._held, []
         for event in held:
             self.tell(replace(event, response_id=response_id))
@@ -61,11 +63,18 @@ class Reply:
 
     def _hold(self, event: Any) -> None:
         """Keep it; words that nobody has seen yet may as well be told in one piece."""
-        last = self._held[-1] if self._held else None
-        if isinstance(event, p.TextDelta) and isinstance(last, p.TextDelta):
-            self._held[-1] = replace(event, text=last.text + event.text)
+        if isinstance(event, p.TextDelta):
+            if not self._held_words:
+                self._held.append(event)
+            self._held_words.append(event.text)
         else:
+            self._join_words()
             self._held.append(event)
+
+    def _join_words(self) -> None:
+        if len(self._held_words) > 1:
+            self._held[-1] = replace(self._held[-1], text="".join(self._held_words))
+        self._held_words.clear()
 
     async def run(self) -> None:
         """Write and speak, side by side."""

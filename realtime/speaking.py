@@ -35,7 +35,7 @@ DELTA_MS = 100  # of audio in one event
 YIELD_EVERY_MS = 1_000  # of audio: let other sessions have a turn
 CLAUSE_CHARS: dict[str, int | None] = {"sentence": None, "fast_start": 4}  # where the first segment may be cut
 WHOLE_CHARS = 2_000  # of one segment, when the answer is spoken in one go
-TOGETHER_MS = 10  # audio that is due within this time leaves at one moment, whatever its session
+TOGETHER_MS = 20  # audio that is due within this time leaves at one moment, whatever its session
 VOICE = Caller(protocol="realtime")
 
 

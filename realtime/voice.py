@@ -5,6 +5,7 @@ numpy, the speech detector's weights and the speech workers cost memory; none of
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from router.upstreams.base import Call, Reply
 from router.ws_tide import Tide
 
 from .addresses import refuse_upgrade
+from .kernels import settle_kernels
 from .stages.weights import VoiceUnavailable, smart_turn_path
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ class LocalProvider:
 
 
 def _catalogue() -> "tuple[type[SpeechCatalogue], type[SphinxSettings]]":
+    settle_kernels(os.environ)
     from .speech.catalogue import SpeechCatalogue  # noqa: PLC0415  only when somebody speaks
     from .speech.local_stt import SphinxSettings  # noqa: PLC0415  the same
 
@@ -130,6 +133,7 @@ def _catalogue() -> "tuple[type[SpeechCatalogue], type[SphinxSettings]]":
 def _floor_builder(
     settings: Realtime,
 ) -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
+    settle_kernels(os.environ)
     from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
 
     model = shared_silero(settings.vad_weights)

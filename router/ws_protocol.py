@@ -27,6 +27,7 @@ except ImportError:
 
 MAX_FRAGMENTS = 1024
 MOST_WAITING, SMALL_BYTES = 32, 64 * 1024  # messages that wait for the application while reading goes on
+SOUND_BYTES = 200  # less is no audio: a word of the client's, which does not wait for a tide
 NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 GOODBYE_S = 0.5
@@ -49,6 +50,10 @@ class ShortWay:
         """
         self._socket.take_with(taker, tide)
 
+    def hurry(self, now: bool) -> None:  # noqa: FBT001  a switch, and a callback
+        """Whether reads of this client are looked at without the tide."""
+        self._socket.hurried = now
+
     def write(self, texts: Sequence[bytes]) -> bool:
         """Send text messages now; False when that cannot be: the client does not read, or the end has begun."""
         return self._socket.write_texts(texts)
@@ -63,6 +68,7 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     _due = 0
     _head = b""  # the beginning of a frame's head
     taker: Taker | None = None
+    hurried = False
     _tide: Tide | None = None
     _late: list[bytes]  # read, and not looked at
     _late_bytes = 0
@@ -80,10 +86,11 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         tide = self._tide
-        if tide is not None and tide.wait_s and self._late_bytes < SMALL_BYTES:
+        waits = tide is not None and tide.wait_s and not self.hurried and len(data) >= SOUND_BYTES
+        if waits and self._late_bytes < SMALL_BYTES:
             self._late_bytes += len(data)
             self._late.append(data)
-            if len(self._late) == 1:
+            if len(self._late) == 1 and tide is not None:
                 tide.add(self)
             return
         if self._late:

@@ -1,14 +1,15 @@
 """Reads of many WebSockets, looked at together: one waking for fifty of them, where each would cost one of its own.
 
 The more members a tide has, the longer what they send may gather before they are all told to look at it; few of them
-look at once. Whatever is done with what was read then happens at one moment for all of them.
+look at once. Whatever is done with what was read then happens at one moment for all of them. Who waits for something
+in particular does not let it gather: that is the member's own business.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 # How long reads gather, from so many members on. Most members first.
-GATHER_S = ((48, 0.010), (24, 0.006), (8, 0.003), (0, 0.0))
+GATHER_S = ((48, 0.020), (24, 0.010), (8, 0.005), (0, 0.0))
 
 
 class Member(Protocol):

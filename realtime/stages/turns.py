@@ -80,6 +80,18 @@ class TurnDetector:
         """Long quiet, no run counting: the recurrent state of the speech model should be reset now."""
         return not self.speaking and self._run == 0 and self._quiet_ms >= RESET_AFTER_MS
 
+    @property
+    def near(self) -> bool:
+        """Whether the very next frame may begin or end a turn: that one should not have to wait."""
+        settings = self.settings
+        if not self.speaking:
+            return self._run + 1 >= settings.start_frames
+        silence_ms = self._silence_ms + FRAME_MS
+        if settings.eagerness is None:
+            return silence_ms >= settings.silence_ms
+        base, longest = settings.pauses
+        return silence_ms >= longest or (self.asked_ms is None and silence_ms >= base)
+
     def refreshed(self) -> None:
         """The recurrent state was reset."""
         self._quiet_ms = 0

@@ -7,7 +7,7 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from router.ws_protocol import SHORT_WAY, SMALL_BYTES, CappedWebSocket
+from router.ws_protocol import SHORT_WAY, SMALL_BYTES, SOUND_BYTES, CappedWebSocket
 from router.ws_tide import Tide
 
 REQUEST = (
@@ -110,22 +110,30 @@ async def test_reads_wait_for_their_tide_and_are_not_lost_with_it(opened):
     tide = Tide(lambda _seconds, turn: turns.append(turn))
     tide.change(20)
     way.offer_to(take, tide)
-    line = text(b"one") + text(b"two")
-    protocol.data_received(line[:5])
-    protocol.data_received(line[5:])
+    one, two, three, four = (letter * SOUND_BYTES for letter in (b"1", b"2", b"3", b"4"))
+    line = text(one) + text(two)
+    protocol.data_received(line[:SOUND_BYTES])
+    protocol.data_received(line[SOUND_BYTES:])
     assert (taken, len(turns)) == ([], 1)
     turns.pop()()
-    assert taken == [b"one", b"two"]
-    protocol.data_received(text(b"three"))
-    protocol.eof_received()
-    assert taken[-1] == b"three"
+    assert taken == [one, two]
+    protocol.data_received(text(three))
+    protocol.data_received(text(b"now"))  # a word of the client's
+    assert taken[2:] == [three, b"now"]
     turns.pop()()
+    way.hurry(True)
+    protocol.data_received(text(four))
+    assert taken[4:] == [four]
+    way.hurry(False)
+    protocol.data_received(text(three))
+    protocol.eof_received()
+    assert taken[5:] == [three]
     protocol.data_received(text(b"x" * SMALL_BYTES))
-    protocol.data_received(text(b"four"))  # so much is not kept waiting
-    assert [len(message) for message in taken[3:]] == [SMALL_BYTES, 4]
-    protocol.data_received(text(b"five"))
+    protocol.data_received(text(four))  # so much is not kept waiting
+    assert [len(message) for message in taken[6:]] == [SMALL_BYTES, SOUND_BYTES]
+    protocol.data_received(text(one))
     way.offer_to(None)
-    assert taken[-1] == b"five"
+    assert taken[8:] == [one]
     tide.change(-13)
     assert tide.wait_s == 0  # the one that has gone does not count
 

@@ -110,3 +110,22 @@ def test_settings_change_inside_a_turn_and_a_restart_counts_from_its_position():
     detector.restart(start_ms=10_000)
     assert hear(detector, (SPEECH, 3)) == [SpeechStarted(9_700, 10_000)]
     assert detector.position_ms == 10_096
+
+
+@pytest.mark.parametrize(
+    ("settings", "runs"),
+    [
+        (TurnSettings(), ((QUIET, 5), (SPEECH, 3), (QUIET, 10), (SPEECH, 2), (QUIET, 16), (SPEECH, 1), (QUIET, 3))),
+        (TurnSettings(eagerness="high"), ((SPEECH, 5), (QUIET, 3), (SPEECH, 2), (QUIET, 70))),
+    ],
+)
+def test_only_a_frame_that_was_said_to_be_near_begins_or_ends_a_turn(settings, runs):
+    detector, near = TurnDetector(settings), 0
+    for probability, frames in runs:
+        for _ in range(frames):
+            expected = detector.near
+            near += expected
+            told = detector.push(probability)
+            decisive = any(isinstance(event, SpeechStarted | SpeechStopped | VerdictWanted) for event in told)
+            assert expected or not decisive
+    assert 0 < near < sum(frames for _, frames in runs) / 4
