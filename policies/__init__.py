@@ -21,6 +21,7 @@ from .route import ModelChoice, Route, Variant
 from .table import RoutingTable
 from .target import Feature, Prices, Target
 from .targets import Targets
+from .template import render
 
 __all__ = [
     "Attempt",
@@ -70,5 +71,6 @@ __all__ = [
     "Variant",
     "bucket",
     "classify",
+    "render",
     "unit_of",
 ]

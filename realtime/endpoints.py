@@ -108,7 +108,7 @@ class VoiceEndpoints:
             raise Refusal(
                 429, message, code="rate_limit_exceeded", kind="rate_limit_error", headers={"retry-after": "1"}
             )
-        names = Names(self.studio.router, principal)
+        names = Names(self.studio.router, principal, realtime.prompts)
         settings = bound_settings(
             realtime,
             asked.dialect,

@@ -83,11 +83,12 @@ def effective_session(realtime: Realtime, asked: Mapping[str, Any], names: "Name
 
 
 class Names:
-    """Judges the models that a session names: of words, of ears, of voices."""
+    """Judges what a session names: models (of words, of ears, of voices) and its prompt."""
 
-    def __init__(self, router: Router, principal: Principal) -> None:
+    def __init__(self, router: Router, principal: Principal, prompts: Mapping[str, str]) -> None:
         self._router = router
         self._principal = principal
+        self._prompts = prompts
 
     def check(self, model: str, param: str = "model") -> None:
         """Raises Refusal when nothing answers to this model string, or this caller may not know of it."""
@@ -109,7 +110,14 @@ class Names:
                 self.check(after)
             except Refusal as refusal:
                 return p.Fault(code="invalid_value", message=refusal.message, param=param)
-        return None
+        return self._unknown_prompt(wanted)
+
+    def _unknown_prompt(self, wanted: p.SessionSettings) -> p.Fault | None:
+        asked = (wanted.prompt or {}).get("id")
+        if not self._prompts or asked is None or asked in self._prompts:
+            return None
+        message = f"There is no prompt {asked!r}; configured are: {', '.join(sorted(self._prompts))}."
+        return p.Fault(code="invalid_value", message=message, param="settings.prompt.id")
 
 
 def named(settings: p.SessionSettings) -> tuple[str | None, str | None, str | None]:

@@ -1,7 +1,10 @@
 """From a reply's request to the chat completion that is asked of the router."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
+
+from policies import render
 
 from .extensions import writing_options
 from .protocol import (
@@ -20,11 +23,18 @@ from .protocol import (
 NOTHING_SAID = {"role": "system", "content": "You are a helpful voice assistant. The conversation begins: say hello."}
 
 
-def chat_document(request: ReplyRequest, session_id: str) -> dict[str, Any]:
-    """The chat completion for a reply. Whoever has no user id is told apart by session: sticky for the whole call."""
+def chat_document(
+    request: ReplyRequest, session_id: str, prompts: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The chat completion for a reply. Whoever has no user id is told apart by session: sticky for the whole call.
+
+    `prompts`: instructions by the ids that clients may name, with `{{variables}}`.
+    """
+    prompted = prompt_text(request.prompt, prompts)
+    begun = [{"role": "system", "content": prompted}] if prompted else []
     document: dict[str, Any] = {
         "model": request.model,
-        "messages": list(chat_messages(request)) or [NOTHING_SAID],
+        "messages": [*begun, *chat_messages(request)] or [NOTHING_SAID],
         "stream": True,
         "stream_options": {"include_usage": True},
         "user": request.user_id or session_id,
@@ -50,6 +60,17 @@ def chat_document(request: ReplyRequest, session_id: str) -> dict[str, Any]:
     if effort:
         document["reasoning_effort"] = effort
     return document
+
+
+def prompt_text(prompt: Mapping[str, Any] | None, prompts: Mapping[str, str]) -> str:
+    """The instructions a session's prompt stands for; a variable may be an `input_text` part, as OpenAI has it."""
+    if prompt is None or prompt["id"] not in prompts:
+        return ""
+    variables = {
+        name: value.get("text", "") if isinstance(value, Mapping) and value.get("type") == "input_text" else value
+        for name, value in (prompt.get("variables") or {}).items()
+    }
+    return render(prompts[prompt["id"]], variables)[0]
 
 
 def chat_messages(request: ReplyRequest) -> Iterator[dict[str, Any]]:

@@ -86,13 +86,14 @@ class Writing:
     def __init__(self, reply: Voiceless, studio: Studio) -> None:
         self._reply = reply
         self._clock_ms = studio.clock_ms
+        self._prompts = studio.settings.prompts
         self._tags = TagFilter()
         self.words: Callable[[str], None] | None = None
 
     async def run(self, router: Router, account: Account) -> bool:
         """Write the reply to its end. False when it failed (and that was told)."""
         request = self._reply.request
-        document = chat_document(request, account.session_id)
+        document = chat_document(request, account.session_id, self._prompts)
         try:
             permit = await account.admit(document)
         except Refusal as refusal:

@@ -76,7 +76,7 @@ class Speculation:
 
     def _routed(self, request: ReplyRequest) -> tuple[str | None, ...]:
         try:
-            document = chat_document(request, self._account.session_id)
+            document = chat_document(request, self._account.session_id, self._studio.settings.prompts)
             decision = self._studio.router.decide(document, self._account.caller(request.voice_profile))
         except Refusal:
             return ()

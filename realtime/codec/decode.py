@@ -29,7 +29,7 @@ from . import vocabulary
 from .dialect import Dialect
 from .items import audio_bytes, read_input, read_item
 from .patches import beta_patch, response_overrides, session_patch
-from .shapes import Number, Record, Refusal, Shape, Text, wrong_type
+from .shapes import Number, Record, Refusal, Shape, Text, wrong_type, wrong_value
 
 Wire = Mapping[str, Any]
 Reader = Callable[[Wire, Dialect], Callable[..., ClientEvent]]
@@ -62,6 +62,7 @@ _SHAPES: dict[str, Record] = {
     "response.cancel": _event({"response_id": _TEXT}),
 }
 _DEEPEST = 100  # our own JSON writer stops at 254, and what a client sends may come back in an echo
+_CONVERSATIONS = ("auto", "none")  # or the id of the session's own, which begins with "conv_"
 _APPEND = "input_audio_buffer.append"
 _BETA_ONLY = "transcription_session.update"
 _USUAL_QUOTES = 8  # of two names and two texts: no name can be there twice
@@ -192,9 +193,11 @@ class Decoder:
         return session_patch(session, self._dialect)
 
     def _options(self, response: Wire) -> ResponseOptions:
-        own = response.get("input")
+        own, where = response.get("input"), response.get("conversation")
+        if where is not None and where not in _CONVERSATIONS and not where.startswith("conv_"):
+            raise wrong_value("response.conversation", where, _CONVERSATIONS)
         return ResponseOptions(
-            in_conversation=response.get("conversation") != "none",
+            in_conversation=where != "none",
             input=None
             if own is None
             else tuple(read_input(item, f"response.input[{number}]") for number, item in enumerate(own)),

@@ -66,7 +66,7 @@ TRUNCATION = ByKind(
 )
 VOICE = ByKind("a string or an object", text=_TEXT, object=Record({"id": _TEXT}, required=("id",)))
 REASONING = Record({"effort": Choice(("minimal", "low", "medium", "high", "xhigh", "none"))})
-PROMPT = Record({"id": _TEXT, "variables": _ANY, "version": _TEXT}, required=("id",))
+PROMPT = Record({"id": _TEXT, "variables": MapOf(_ANY), "version": _TEXT}, required=("id",))
 INCLUDE = ListOf(Choice(("item.input_audio_transcription.logprobs",)))
 TRANSCRIPTION = Record(
     {

@@ -248,6 +248,11 @@ class Realtime(Model):
     )
     limits: SessionLimits = SessionLimits()
     voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")
+    prompts: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="Ids of `session.prompt` -> instructions with {{variables}}, put before the session's own; without "
+        "any, every id is taken, and its variables go to the routers' messages",
+    )
 
 
 class State(Model):

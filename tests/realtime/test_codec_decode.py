@@ -210,6 +210,7 @@ def test_response_options_are_read_in_full():
         ),
         ({"type": "response.create", "response": {"metadata": {"k": 1}}}, "invalid_type", "response.metadata.k"),
         ({"type": "response.create", "response": {"metadata": []}}, "invalid_type", "response.metadata"),
+        ({"type": "response.create", "response": {"conversation": "x"}}, "invalid_value", "response.conversation"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(wire, code, param):
@@ -265,6 +266,7 @@ def test_a_picture_comes_as_a_data_url_or_from_the_web(image, code):
         ({"tools": [{"type": "mcp", "server_label": "s"}]}, "invalid_value", "session.tools[0].type"),
         ({"tools": [{"name": "f", "parameters": 5}]}, "invalid_type", "session.tools[0].parameters"),
         ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
+        ({"prompt": {"id": "x", "variables": 5}}, "invalid_type", "session.prompt.variables"),
         ({"tool_choice": "maybe"}, "invalid_value", "session.tool_choice"),
         ({"include": ["everything"]}, "invalid_value", "session.include[0]"),
         ({"include": [1]}, "invalid_type", "session.include[0]"),

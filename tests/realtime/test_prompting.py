@@ -34,6 +34,15 @@ def test_a_model_is_asked_something_even_when_nobody_has_said_anything():
     assert [message["role"] for message in document["messages"]] == ["system"]
 
 
+def test_a_prompt_of_the_configuration_stands_before_the_instructions():
+    variables = {"name": "Ann", "town": {"type": "input_text", "text": "Rome"}}
+    asked = request(prompt={"id": "greeter", "variables": variables})
+    document = chat_document(asked, "sess_1", {"greeter": "Greet {{name}} of {{town}}."})
+    assert [message["content"] for message in document["messages"][:2]] == ["Greet Ann of Rome.", "Be brief."]
+    assert document["prompt_variables"] == variables
+    assert chat_document(asked, "sess_1")["messages"][0]["content"] == "Be brief."
+
+
 def test_a_session_without_a_user_is_sticky_by_itself():
     document = chat_document(request(), "sess_1")
     assert document["user"] == "sess_1"

@@ -30,6 +30,7 @@ routers: [routers]
 realtime:
   model: router/voice
   transcription: {{grammar: sentences.jsgf}}
+  prompts: {{greeter: "Greet {{{{name}}}}."}}
 """
 ROUTERS = {
     "voice": "router: voice\ndefault: {id: default, variants: [{id: a, weight: 100, model: demo/fast}]}\n",
@@ -192,6 +193,17 @@ async def test_an_unknown_model_is_refused_whole_and_named(port):
     assert (error["code"], error["param"]) == ("invalid_value", "session.audio.input.transcription.model")
     assert (other["code"], other["param"]) == ("invalid_value", "session.model")
     assert updated["session"]["instructions"] != "x"
+
+
+async def test_a_prompt_nobody_configured_is_refused_whole_and_named(port):
+    async with session(port, microphone=False) as client:
+        await client.until("session.created")
+        await client.send("session.update", session={"type": "realtime", "prompt": {"id": "pmpt_none"}})
+        error = (await client.until("error"))["error"]
+        await client.send("session.update", session={"type": "realtime", "prompt": {"id": "greeter"}})
+        updated = await client.until("session.updated")
+    assert (error["code"], error["param"]) == ("invalid_value", "session.prompt.id")
+    assert updated["session"]["prompt"] == {"id": "greeter"}
 
 
 async def test_twenty_sessions_a_key_and_no_more(port):
