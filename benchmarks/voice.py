@@ -1,9 +1,12 @@
 """The voice floor's own time: `python -m benchmarks.voice [--sessions 1,25,50,100] [--seconds 20]`, pipecat beside it.
 
 Fakes at 0 ms hear, answer and speak (providers `scripted`), so what is left is ours: detecting, committing, routing,
-pacing, writing. The server is pinned to the first core, the caller to the second. Writes benchmarks/voice.json and
+pacing, writing. The server is pinned to the first core, the caller to the second; processor time is that of the
+server's process, all threads and children, the fakes inside it too, and not the caller's. A row takes at least 30
+turns, so that one session takes a minute and a half; all of it takes six minutes. Writes benchmarks/voice.json and
 voice.png. The load of the machine is written beside the figures: read them together. `--setup` installs the peer
-(voice_pipecat.py); without it the report says that it was not measured. `--peer-sessions ""` leaves it out.
+(voice_pipecat.py); without it the report says that it was not measured. `--peer-sessions ""` leaves it out. `--quick`
+takes half a minute, leaves the peer out and writes nothing.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import time
 import wave
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from realtime.audio.resample import resample
 
 from . import voice_pipecat
 from .voice_caller import RATE, Seen, calls
+from .voice_report import NOTE, SETTINGS, jittery, plot, settings, table
 
 HERE = Path(__file__).parent
 READY = re.compile(rb"ready at http://127\.0\.0\.1:(\d+)")
@@ -44,6 +49,7 @@ realtime:
 """
 GOALS = {"first_audio_p99": {"1": 3.0, "100": 10.0}, "stopped": (90, 125), "cancelled": (110, 130), "cpu_percent": 50}
 TICKS = os.sysconf("SC_CLK_TCK")
+TURNS, TURN_S = 30, 3.0  # at least so many turns a row; no turn that is answered at once takes longer
 
 
 def spoken_question(folder: Path) -> np.ndarray:
@@ -89,16 +95,34 @@ def ahead_of_others(pid: int) -> None:
         os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it has started and that still run."""
+    born = [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return [pid, *(one for child in born for one in family(child))]
+
+
 def cpu_s(pid: int) -> float:
-    """Processor time of a process, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Processor time of a process with all of its threads and children, user and system."""
+    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in family(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / TICKS
 
 
 def rss_mib(pid: int) -> float:
-    """Resident memory."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    """Resident memory of a process and its children."""
+    found = [re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{one}/status").read_text()) for one in family(pid)]
+    return sum(int(one[1]) for one in found if one) / 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a row is: some seconds at least, and some turns over all of its sessions."""
+
+    seconds: float
+    turns: int = TURNS
+
+    def of(self, count: int) -> float:
+        """Seconds for so many sessions."""
+        return max(self.seconds, TURN_S * self.turns / count)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -133,14 +157,14 @@ def row_of(seen: Seen, count: int, cpu_percent: float, mib: float) -> dict[str, 
 
 
 async def measure(
-    port: int, pid: int, sizes: Sequence[int], speech: np.ndarray, seconds: float
+    port: int, pid: int, sizes: Sequence[int], speech: np.ndarray, length: Length
 ) -> list[dict[str, Any]]:
     """Every size, smallest first."""
     address = f"ws://127.0.0.1:{port}/v1/realtime?model=scripted/ok"
     await calls(address, 1, speech, seconds=6.0)  # imports and the first allocations of a turn are not measured
     rows = []
     for count in sizes:
-        before_mib = rss_mib(pid)
+        before_mib, seconds = rss_mib(pid), length.of(count)
         running = asyncio.ensure_future(calls(address, count, speech, seconds=seconds))
         await asyncio.sleep(2.0 + count * 0.02)
         begun_s, used_s = time.monotonic(), cpu_s(pid)
@@ -152,62 +176,13 @@ async def measure(
     return rows
 
 
-def jittery(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
-    """A note for every row in which the caller itself was late."""
-    return [
-        f"{name} with {row['sessions']} sessions: the caller sent late (jitter p99 {row['send_jitter_ms']['p99']} ms): "
-        "the machine was not quiet, or the server took no more; read that row with care."
-        for row in rows
-        if row["send_jitter_ms"].get("p99", 0.0) >= 2.0
-    ]
-
-
-def plot(rows: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]], path: Path) -> None:
-    """Own time and processor share over the number of sessions; the peer's medians dashed."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 6))
-    sizes = [row["sessions"] for row in rows]
-    for color, name, label in (
-        ("C0", "first_audio_ms", "turn over → first audio"),
-        ("C1", "stopped_beyond_silence_ms", "end of speech → turn over, beyond the silence"),
-        ("C2", "interruption_to_cancel_ms", "interruption → cancelled"),
-    ):
-        for mark, style in (("p50", "-"), ("p99", ":")):
-            values = [row[name].get(mark, float("nan")) for row in rows]
-            left.plot(sizes, values, style, color=color, marker="o", label=f"{label}, {mark}")
-        if peer:
-            medians = [row[name].get("p50", float("nan")) for row in peer]
-            left.plot(
-                [row["sessions"] for row in peer],
-                medians,
-                "--",
-                color=color,
-                marker="x",
-                label=f"pipecat: {label}, p50",
-            )
-    left.set(xlabel="sessions on one core", ylabel="ms", title="Own time, fakes at 0 ms", yscale="log")
-    left.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-    right.plot(sizes, [row["server_cpu_percent"] for row in rows], marker="o", label="ours")
-    if peer:
-        shares = [row["server_cpu_percent"] for row in peer]
-        right.plot([row["sessions"] for row in peer], shares, "--", marker="x", label="pipecat")
-        right.legend()
-    right.axhline(50, linestyle="--", color="grey")
-    right.set(xlabel="sessions on one core", ylabel="% of a core", title="Server's processor time", ylim=(0, 105))
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> None:
     """Measure and write."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sessions", default="1,25,50,100")
     options.add_argument("--peer-sessions", default="1,25,50")
     options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--quick", action="store_true", help="1 and 10 sessions for a few seconds, nothing written")
     options.add_argument("--setup", action="store_true", help="install the peer and end")
     asked = options.parse_args()
     if asked.setup:
@@ -216,43 +191,48 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {1})
     ahead_of_others(0)
+    if asked.quick:
+        rows, _ = run((1, 10), (), Length(8.0, turns=0))
+        print(table(rows, ()), NOTE, sep="\n")
+        return
     load_average = os.getloadavg()[0]
     sizes, peer_sizes = (
         [int(size) for size in text.split(",") if size] for text in (asked.sessions, asked.peer_sessions)
     )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        speech = spoken_question(folder)
-
-        def one(port: int, pid: int, count: int) -> dict[str, Any]:
-            ahead_of_others(pid)
-            run = measure(port, pid, [count], speech, asked.seconds)
-            return asyncio.run(asyncio.wait_for(run, asked.seconds + 60))[0]
-
-        with server(folder) as (port, pid):
-            rows = asyncio.run(measure(port, pid, sizes, speech, asked.seconds))
-        peer = voice_pipecat.measured(folder, peer_sizes, one)
-    notes = (
-        "Server and caller ran with real-time priority where that was allowed; "
-        "with a load average well above 2, neighbours may still have cost caches and shared cores. "
-        "Audio leaves in pieces of 100 ms."
-    )
-    own = [notes, *jittery(rows, "ours")]
+    rows, peer = run(sizes, peer_sizes, Length(asked.seconds))
+    own = [NOTE, *jittery(rows, "ours")]
     peer["notes"] += jittery(peer["rows"], "pipecat")
     report = {
         "rows": rows,
         "pipecat": peer,
+        "settings": SETTINGS,
         "goals": GOALS,
         "python": sys.version.split()[0],
         "load_average": load_average,
         "notes": own,
     }
     (HERE / "voice.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(voice_pipecat.table(rows, peer["rows"]), *own, *peer["notes"], sep="\n")
+    print(table(rows, peer["rows"]), settings(), *own, *peer["notes"], sep="\n")
     try:
         plot(rows, peer["rows"], HERE / "voice.png")
     except ImportError:
         print("no plot: matplotlib is not installed")
+
+
+def run(sizes: Sequence[int], peer_sizes: Sequence[int], length: Length) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Both servers, one after the other: our rows, and the peer's part of the report."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        speech = spoken_question(folder)
+
+        def one(port: int, pid: int, count: int) -> dict[str, Any]:
+            ahead_of_others(pid)
+            measuring = measure(port, pid, [count], speech, length)
+            return asyncio.run(asyncio.wait_for(measuring, length.of(count) + 60))[0]
+
+        with server(folder) as (port, pid):
+            rows = asyncio.run(measure(port, pid, sizes, speech, length))
+        return rows, voice_pipecat.measured(folder, peer_sizes, one)
 
 
 if __name__ == "__main__":

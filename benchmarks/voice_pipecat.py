@@ -117,25 +117,3 @@ def measured(folder: Path, sizes: Sequence[int], one: One) -> dict[str, Any]:
         except (PeerFault, OSError, TimeoutError, WebSocketException, ExceptionGroup) as fault:
             notes.append(f"pipecat with {count} sessions was not measured: {type(fault).__name__}: {fault}")
     return {"version": VERSION, "rows": rows, "notes": notes}
-
-
-def table(ours: Sequence[Row], theirs: Sequence[Row]) -> str:
-    """Both side by side, as text: p50 / p99 in ms."""
-    lines = [
-        (
-            f"{'':>10} {'sessions':>8} {'first audio':>16} {'stopped':>16} {'cancelled':>18} "
-            f"{'turns':>6} {'late':>5} {'CPU %':>6} {'MiB each':>9} {'errors':>6}"
-        )
-    ]
-    for name, rows in (("ours", ours), ("pipecat", theirs)):
-        for row in rows:
-            first, stopped, cancelled = (
-                f"{row[key]['p50']:.1f} / {row[key]['p99']:.1f}" if row[key]["n"] else "none"
-                for key in ("first_audio_ms", "stopped_beyond_silence_ms", "interruption_to_cancel_ms")
-            )
-            lines.append(
-                f"{name:>10} {row['sessions']:>8} {first:>16} {stopped:>16} {cancelled:>18} "
-                f"{row['first_audio_ms']['n']:>6} {row['audio_after_cancel']:>5} {row['server_cpu_percent']:>6} "
-                f"{row['mib_per_session']:>9.2f} {row['errors']:>6}"
-            )
-    return "\n".join(lines)
