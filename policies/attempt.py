@@ -1,12 +1,11 @@
 """The record of one call to one target."""
 
-from dataclasses import dataclass
-
+from .frozen import frozen
 from .outcome import RULES, Outcome, Rule, classify
 from .target import Target
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorDetail:
     """What the upstream (or the transport) said, redacted and capped: safe to show to the client."""
 
@@ -16,7 +15,7 @@ class ErrorDetail:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """One call to one target and how it ended. Times are seconds on one monotonic clock."""
 

@@ -6,7 +6,6 @@ take part is given the control.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from .bucketing import BUCKETS, bucket
 from .decision import Reason
 from .experiment import Experiment, Rollout
 from .facts import Facts
+from .frozen import frozen
 from .refusal import BadRoutingField
 from .route import Route, Variant, Weight, exact
 from .split import WHOLE, Split
@@ -25,7 +25,7 @@ FORCED_HEADER = "x-rr-variant"
 REMEMBERED = 4096  # units dealt at one share of a rollout; then all are forgotten
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deal:
     """A variant, and how it came about. `propensity` is None where chance had no part in it."""
 

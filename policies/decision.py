@@ -1,10 +1,11 @@
 """What was chosen and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from .frozen import frozen
 from .plan import Plan
 
 
@@ -25,7 +26,7 @@ class Reason(StrEnum):
     FORCED = "forced"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TestedCondition:
     """One route's condition and what came of it."""
 
@@ -35,7 +36,7 @@ class TestedCondition:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """A pure function of (configuration, facts): the same inputs give the same decision."""
 

@@ -1,15 +1,16 @@
 """What a decision may look at. Facts are complete: a decision reads nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from .frozen import frozen
 from .target import Feature
 
 Protocol = Literal["chat", "realtime"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutingOptions:
     """Routing fields of the request itself (`models`, `sort`, `ignore`, `provider`, `fallback`)."""
 
@@ -21,7 +22,7 @@ class RoutingOptions:
     first_token_s: float | None = None  # fallback.ttft_timeout
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Needs:
     """What the request needs from a target: features, and an estimate of its prompt size."""
 
@@ -30,7 +31,7 @@ class Needs:
     max_output_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TargetHealth:
     """What this process has lately seen of one target. Absent means: nothing yet, healthy."""
 
@@ -43,7 +44,7 @@ class TargetHealth:
     full: bool = False  # as many calls are under way as its ceiling allows: the next one waits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """One request as a decision sees it. `now_s` is monotonic; `wall_s` is Unix time (rollouts)."""
 

@@ -114,10 +114,10 @@ def kind_of(value: Any) -> str | None:
 
 def read(variable: str, facts: Facts) -> Any:
     """A guard's variable as an expression would see it, or MISSING."""
-    if variable == "protocol":
-        return facts.protocol
     if variable == "user" and facts.user is not None:
         return facts.user
+    if variable == "protocol":
+        return facts.protocol
     if variable.startswith(VOICE):
         return facts.voice.get(variable.removeprefix(VOICE), MISSING)
     return facts.metadata.get(variable, MISSING)

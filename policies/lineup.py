@@ -5,12 +5,13 @@ there is a `sort`), the router's `fallbacks`, the request's own `models`. Whoeve
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 
 from .aliases import Aliases
 from .facts import RoutingOptions, TargetHealth
 from .fitness import Narrowest, Ranked, uneasy
+from .frozen import frozen
 from .ordering import AUTO_SORT, PROVIDER_SORT, Ranking, SortMetric, criterion
 from .plan import Candidate
 from .refusal import BadRoutingField, suggestion
@@ -71,7 +72,7 @@ class Lineup:
         return Ranked(ordered, candidates, self._narrowest, uneasy(ordered, health), fluid)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caster:
     """Makes lineups out of model choices."""
 

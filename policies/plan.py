@@ -5,15 +5,16 @@ step, so the record cannot be wrong without the behaviour being wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from .attempt import Attempt
+from .frozen import frozen
 from .outcome import Outcome
 from .target import Target
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """Limits of one attempt, in seconds."""
 
@@ -24,7 +25,7 @@ class Timeouts:
     answer_s: float = 90.0  # first byte of an answer that is not streamed: it has no first token to wait for
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hedge:
     """A second call beside a slow first one: after so many seconds, for at most this share of a pool's requests."""
 
@@ -32,7 +33,7 @@ class Hedge:
     max_extra: float = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Limits of one request: attempts, deadline, what to do on interruption."""
 
@@ -46,7 +47,7 @@ class Limits:
     hedge: Hedge | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A target in order of preference; `skipped` says why it will not be tried (cool-down, capability, ignore)."""
 
@@ -55,7 +56,7 @@ class Candidate:
     once: bool = False  # a probe, or it rests too and somebody must be tried: it is asked once and not again
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Try:
     """Call this target now (after `wait_s`), within these limits."""
 
@@ -76,7 +77,7 @@ class StopReason(StrEnum):
     EMPTY = "empty"  # nothing to try at all
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """The walk is over."""
 
@@ -91,7 +92,7 @@ BACKOFF_S = 0.2  # of a retry on the same target: doubled each time, full jitter
 BACKOFF_CAP_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Ordered intent for one request. `started_s` anchors the deadline over all attempts."""
 

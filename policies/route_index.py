@@ -12,7 +12,7 @@ from .cel_engine import CelBindings, CelEngine
 from .condition import missing
 from .decision import TestedCondition
 from .facts import Facts
-from .guard import MISSING, Guard, Question, read
+from .guard import BUILT_IN, MISSING, VOICE, Guard, Question, read
 from .route import Route
 from .sieve import Sieve
 
@@ -94,8 +94,9 @@ class RouteIndex:
         if self._names is None:
             return None
         texts: list[Any] = []
+        given = facts.metadata
         for name in self._names:
-            value = read(name, facts)
+            value = read(name, facts) if name in BUILT_IN or name.startswith(VOICE) else given.get(name, MISSING)
             kind = value.__class__
             if kind is str or value is MISSING:
                 texts.append(value)

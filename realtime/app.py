@@ -10,7 +10,6 @@ from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
 from router.guardrails import Guardrails
-from router.logs import RequestLog
 from router.metrics import LabelSets, Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
@@ -20,6 +19,7 @@ from router.proxy.models import Listing
 from router.proxy.ops import Gauges
 from router.records import Outcomes, Recent
 from router.reload import Reloader, ReloadStatus
+from router.request_log import RequestLog
 from router.router import Router
 from router.tracing import open_tracing
 

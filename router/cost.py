@@ -1,13 +1,13 @@
 """What a request cost: tokens as the provider counted them, at list price."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from policies import Attempt, Outcome, Prices
+from policies.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tokens:
     """Tokens of one answer."""
 

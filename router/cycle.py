@@ -7,7 +7,6 @@ word when the client hangs up, so that nobody has to wait for it beside the work
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 CYCLE = "rr.cycle"
-_BROKEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BROKEN = bytes((*range(9), 11, 12, *range(14, 32), 127))  # control characters but tab and line ends
 _BODILESS = frozenset((204, 304))
 
 
@@ -116,19 +115,27 @@ class LeanCycle(RequestResponseCycle):
         body, self.body = self.body, b""
         return {"type": "http.request", "body": bytes(body), "more_body": self.more_body}
 
+    def whole(self) -> bytes | None:
+        """The body of the request when all of it is there, as `receive` would give it; None: use `receive`."""
+        if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue:
+            return None
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = self.body, b""
+        return bytes(body)
+
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """The whole answer at once: `headers` neither frame it nor name the connection. False: use `send` instead."""
         if self.disconnected or self.response_started or self.flow.write_paused or self.scope["method"] == "HEAD":
             return False
         pairs = [*self.default_headers, *headers]
-        lines = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+        lines = b"\r\n".join([*map(b": ".join, pairs), b""])
         self._check(lines, len(pairs))
         self.response_started = True
         self.waiting_for_100_continue = False
-        close = b"" if self.keep_alive else b"connection: close\r\n"
-        self.transport.write(
-            b"%bcontent-length: %d\r\n%b%b\r\n%b" % (STATUS_LINE[status], len(body), lines, close, body)
-        )
+        close = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        length = b"content-length: %d\r\n" % len(body)
+        self.transport.write(b"".join((STATUS_LINE[status], length, lines, close, body)))
         self._end()
         return True
 
@@ -189,7 +196,11 @@ class LeanCycle(RequestResponseCycle):
 
     @staticmethod
     def _check(lines: bytes, count: int) -> None:
-        if lines.count(b"\n") != count or lines.count(b"\r") != count or _BROKEN.search(lines):
+        if (
+            lines.count(b"\n") != count
+            or lines.count(b"\r") != count
+            or len(lines.translate(None, _BROKEN)) != len(lines)
+        ):
             raise RuntimeError("a response header holds a line break or a control character")
 
     def _head_alone(self) -> None:

@@ -5,7 +5,7 @@ An empty success is a failure: HTML, malformed JSON, no choices or a choice with
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -146,13 +146,8 @@ async def dispatch(walk: Walk, errand: Errand, ask: Ask | None = None) -> Whole:
     Raises Refusal; finishes the walk either way.
     """
     walk.credential_type = errand.credential_type if errand.credentials else None
-    make = ask or whole_at_once
-
-    async def call(step: Try) -> Whole:
-        return await make(walk, errand, step)
-
     try:
-        whole = await walk.open(call, _let_go)
+        whole = await walk.open(partial(ask or whole_at_once, walk, errand), _let_go)
         usage = whole.usage
         walk.record.usage = usage
         walk.settle(Outcome.SUCCESS, whole.status, tokens=completion_tokens(usage))

@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, ClassVar, cast
 
 import httptools
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 
 from .cycle import CYCLE, LeanCycle
 from .deadline import Deadline
+from .repeated import RepeatedHead
 
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
@@ -78,6 +79,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._linger_bytes = 0
         self._refused = False
         self._reason: _RefusedError | None = None
+        self._repeated: RepeatedHead | None = None
         self._running: RequestResponseCycle | None = None
         self._head_bytes = self._headers_seen = self._hosts = self._unfinished = 0
         self._body_bytes = 0
@@ -100,6 +102,9 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._refused:
             self._linger(len(data))
             return
+        if self._repeated is not None and self._takes_another() and (body := self._repeated.body(data)) is not None:
+            self._repeat(self._repeated, body)
+            return
         self._silent = False
         stage, body_bytes = self._stage, self._body_bytes
         self._began = False
@@ -121,8 +126,40 @@ class HardenedProtocol(HttpToolsProtocol):
                 return
         if self._stage is _Stage.BETWEEN and self._began:
             self._deadline_of_idle()  # a whole message, or the end of one and nothing else
+            if stage is _Stage.BETWEEN and not self._upgrades and self.cycle.keep_alive:
+                self._repeated = RepeatedHead.of(data, {**self.scope, CYCLE: None})
         else:
             self._set_deadline(self.loop.time(), stage)
+
+    def _takes_another(self) -> bool:
+        """Whether the next byte begins a message that can be served at once."""
+        return self._stage is _Stage.BETWEEN and not (self._upgrades or self.pipeline or self._responding())
+
+    def _repeat(self, head: RepeatedHead, body: bytes) -> None:
+        """A whole request under a head that is known."""
+        self._silent = self._idle = False
+        self._deadline.clear()
+        self.scope = cast("HTTPScope", {**head.scope, "state": self.app_state.copy()})
+        self.cycle = cycle = self._cycle(keep_alive=True)
+        cycle.body = body
+        cycle.more_body = False
+        cycle.message_event.set()
+        self._start_asgi_task(cycle, self.app)
+
+    def _cycle(self, *, keep_alive: bool, expects: bool = False) -> LeanCycle:
+        scope = self.scope
+        cycle = LeanCycle(
+            scope,
+            self.transport,
+            self.flow,
+            logger=self.logger,
+            default_headers=self.server_state.default_headers,
+            expect_100_continue=expects,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cast("dict[str, Any]", scope)[CYCLE] = cycle
+        return cycle
 
     def handle_websocket_upgrade(self) -> None:
         self._deadline.stop()
@@ -197,17 +234,8 @@ class HardenedProtocol(HttpToolsProtocol):
             return
         scope["path"], scope["raw_path"], scope["query_string"] = (_known if len(self.url) <= 64 else _split)(self.url)
         before = self.cycle
-        self.cycle = cycle = LeanCycle(
-            scope,
-            self.transport,
-            self.flow,
-            logger=self.logger,
-            default_headers=self.server_state.default_headers,
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
-        cast("dict[str, Any]", scope)[CYCLE] = cycle
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        self.cycle = self._cycle(keep_alive=keep_alive, expects=self.expect_100_continue)
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

@@ -11,23 +11,23 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TextIO, TypeVar
 
 GATHER_S = 0.1
 PIECE_BYTES = select.PIPE_BUF  # as much as a pipe takes at once when it says that it takes anything
 LOOK_MS = 100
 PATIENCE_S = 1.0  # with a pipe that takes nothing, once the end has come
-SLICE_LINES = 8
+SLICE_LINES = 64
 T = TypeVar("T")
 
 
 class Batches(Generic[T]):
     """A queue of things that become lines when they are written. Fed by any thread, emptied by its own."""
 
-    def __init__(self, stream: TextIO, line: Callable[[T], str], *, capacity: int) -> None:
+    def __init__(self, stream: TextIO, write: Callable[[Sequence[T]], list[str]], *, capacity: int) -> None:
         self._stream = stream
-        self._line = line
+        self._lines = write
         self._capacity = capacity
         self._waiting: deque[T] = deque()
         self._wake = threading.Event()
@@ -76,12 +76,9 @@ class Batches(Generic[T]):
     def _write(self) -> None:
         lines: list[str] = []
         while self._waiting:
-            try:
-                lines.append(self._line(self._waiting.popleft()))
-            except (ValueError, TypeError, RecursionError) as error:  # a line that cannot be made must not end the log
-                lines.append(f"a log line could not be formatted: {type(error).__name__}")
-            if len(lines) % SLICE_LINES == 0:
-                select.select((), (), (), 0)  # let the event loop have its turn
+            count = min(SLICE_LINES, len(self._waiting))
+            lines += self._lines([self._waiting.popleft() for _ in range(count)])
+            select.select((), (), (), 0)  # let the event loop have its turn
         if not lines:
             return
         try:

@@ -1,4 +1,4 @@
-"""Log lines: a fixed message and fields, one line a request, as JSON or for a console.
+"""Log lines: a fixed message and fields, as JSON or for a console.
 
 Rules: no content of a request is ever a field; whatever is printed passes the redaction last; control characters are
 escaped, so that nothing can forge a line; and a blocked pipe never blocks a request: lines go through a bounded queue
@@ -9,18 +9,15 @@ import logging
 import os
 import re
 import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
 
-from .cost import cost_usd, tokens_of
 from .log_writer import Batches
-from .observers import Silent, TurnedAway
-from .record import Record
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -39,9 +36,8 @@ _SECRETS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+Item = logging.LogRecord | str
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "color_message"}
-_logger = logging.getLogger("router.requests")
-_HOUSE = logging.getLogger("router")
 # Without one of these, in lower case, no text can match `_SECRETS`.
 _SIGNS = (
     *(f"{start}{dash}" for start in ("sk", "pk", "rk", "ek", "xai", "tgp") for dash in "-_"),
@@ -73,38 +69,33 @@ class Redaction:
         return _SECRETS.sub(REDACTED, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A request that ended, to become a line."""
-
-    wall_s: float
-    level: int
-    record: Record
-
-
-Item = logging.LogRecord | Ended
-
-
 class Line(logging.Formatter):
     """One record as one line. Values given as `extra`, or in its `fields`, become fields."""
 
     def __init__(self, form: str, redaction: Redaction, *, colours: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self._json = form == "json"
+        self.json = form == "json"
         self._colours = colours or {}
         self._redact = redaction
+        self.plain = lru_cache(1024)(self._cleaned)  # a text that came from outside, fit for a field
 
-    def write(self, item: Item) -> str:
-        """Whatever is queued, as a line."""
-        if isinstance(item, logging.LogRecord):
-            return self.format(item)
-        fields = {name: value for name, value in fields_of(item.record).items() if value is not None}
-        when, level = _time(item.wall_s), logging.getLevelName(item.level)
-        line = self._joined(when, level, _logger.name, "request", fields)
-        if len(line) <= _FIELD_CHARACTERS and line.isprintable() and not self._redact.may_touch(line):
-            return line
-        fields = {name: self._plain(value) for name, value in fields.items()}
-        return self._joined(when, level, _logger.name, "request", fields)
+    def write(self, items: Sequence[Item]) -> list[str]:
+        """Whatever is queued, as lines. Those that are lines already pass the redaction all together."""
+        lines = [item if isinstance(item, str) else self._formatted(item) for item in items]
+        return [self._redact(line) for line in lines] if self._redact.may_touch("\n".join(lines)) else lines
+
+    def event(self, wall_s: float, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
+        """A line of plain fields: texts in them are either ours or `plain`."""
+        return self._joined(moment(wall_s), level, name, message, fields)
+
+    def _cleaned(self, text: str) -> str:
+        return escaped(self._redact(text[:_FIELD_CHARACTERS]))
+
+    def _formatted(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except (ValueError, TypeError, RecursionError) as error:  # a line that cannot be made must not end the log
+            return f"a log line could not be formatted: {type(error).__name__}"
 
     def format(self, record: logging.LogRecord) -> str:
         """JSON or console text, redacted, without control characters."""
@@ -112,19 +103,23 @@ class Line(logging.Formatter):
         fields |= getattr(record, "fields", None) or {}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        when = _time(record.created)
+        when = moment(record.created)
         fields = {self._plain(str(name)): self._plain(value) for name, value in fields.items() if value is not None}
         message = self._plain(record.getMessage())
         return self._joined(when, record.levelname, record.name, message, fields)
 
     def _joined(self, when: str, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
-        if self._json:
+        if self.json:
             head = {"time": when, "level": level.lower(), "logger": name, "message": message}
             return orjson.dumps({**head, **fields, **head}, default=str).decode()
-        shown = " ".join([f"{name}={_console(value)}" for name, value in fields.items()])
         colour, word = self._colours.get(level), f"{level:7}"
         word = word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
-        return f"{when[11:23]} {word} {message}{' ' if shown else ''}{shown}"
+        words = [f"{when[11:23]} {word} {message}"]
+        for label, value in fields.items():
+            kind = value.__class__
+            simple = kind is int or kind is float or (kind is str and value and " " not in value)
+            words.append(f"{label}={value}" if simple else f"{label}={_console(value)}")
+        return " ".join(words)
 
     def _plain(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, bool | int | float):
@@ -139,9 +134,10 @@ class Line(logging.Formatter):
 class Queued(logging.Handler):
     """Hands records to the writing thread; never waits. `dropped` counts those that found no room."""
 
-    def __init__(self, batches: Batches[Item]) -> None:
+    def __init__(self, batches: Batches[Item], line: Line) -> None:
         super().__init__()
         self.batches = batches
+        self.line = line
         self.dropped = 0
 
     def createLock(self) -> None:  # noqa: N802  logging's name
@@ -156,7 +152,7 @@ class Queued(logging.Handler):
         return kept
 
     def emit(self, record: Item) -> None:
-        """Queue or drop."""
+        """Queue a record, or a line that is ready but for the redaction; or drop it."""
         if not self.batches.put(record):
             self.dropped += 1
 
@@ -173,6 +169,7 @@ class Logging:
     def protect(self, secrets: Iterable[str]) -> None:
         """Redact these from now on too."""
         self.redaction.known = Redaction.of([*self.redaction.known, *secrets]).known
+        self.handler.line.plain.cache_clear()
 
     @property
     def lost(self) -> int:
@@ -208,7 +205,7 @@ def set_up(
     stream = stream if stream is not None else sys.stderr
     line = Line(form, redaction, colours=COLOURS if coloured(stream, os.environ) else None)
     batches = Batches(stream, line.write, capacity=_QUEUE_LINES)
-    made = Logging(Queued(batches), batches, redaction)
+    made = Logging(Queued(batches, line), batches, redaction)
     made.listener.start()
     os.register_at_fork(after_in_child=made.revive)
     for name in LOGGERS:
@@ -224,68 +221,15 @@ def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return not environ.get("NO_COLOR") and (bool(environ.get("FORCE_COLOR")) or stream.isatty())
 
 
-class RequestLog(Silent):
-    """One line for every request that ended."""
-
-    def on_finish(self, record: Record) -> None:
-        """Log it: info when answered or cancelled, warning when not."""
-        level = logging.INFO if (record.status or 0) < 500 else logging.WARNING
-        if not _logger.isEnabledFor(level):
-            return
-        handlers = _HOUSE.handlers
-        if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_HOUSE.propagate or _logger.handlers):
-            handlers[0].emit(
-                Ended(time.time(), level, record)
-            )  # nobody else listens: fields are read when it is written
-        else:
-            _logger.log(level, "request", extra={"fields": fields_of(record)})
-
-    def on_turned_away(self, refused: TurnedAway) -> None:
-        """Log a refusal at the door."""
-        if _logger.isEnabledFor(logging.INFO):
-            _logger.info(
-                "request refused",
-                extra={
-                    "fields": {
-                        "request_id": refused.request_id,
-                        "method": refused.method,
-                        "path": refused.path[:200],
-                        "status": refused.status,
-                        "code": refused.code,
-                    }
-                },
-            )
+def moment(wall_s: float) -> str:
+    """Unix time as ISO 8601, to the millisecond, UTC."""
+    milliseconds = int(wall_s * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00"
 
 
-def fields_of(record: Record) -> dict[str, Any]:
-    """What a request's line says: names, figures and error classes, no content. What is read first comes first."""
-    decision, served, tokens = record.decision, record.served, tokens_of(record.usage)
-    last = record.attempts[-1] if record.attempts else None
-    first_s = served.first_token_s if served is not None else None
-    return {
-        "kind": record.kind,
-        "status": record.status,
-        "outcome": None if record.outcome is None else record.outcome.value,
-        "requested": decision.requested[:200],
-        "route": None if decision.router is None else f"{decision.router}/{decision.route_id}",
-        "variant": decision.variant_id,
-        "served": None if served is None else served.target.name,
-        "attempts": [f"{one.target.name}:{one.outcome.value}" for one in record.attempts],
-        "duration_ms": None if record.ended_s is None else round((record.ended_s - record.started_s) * 1000, 1),
-        "ttft_ms": None if first_s is None else round((first_s - record.started_s) * 1000, 1),
-        "input_tokens": None if tokens is None else tokens.input,
-        "output_tokens": None if tokens is None else tokens.output,
-        "cost_usd": cost_usd(None if last is None else last.target.prices, tokens),
-        "stream": record.streamed,
-        "key_id": record.key_id,
-        "request_id": record.request_id,
-        "generation_id": record.generation_id,
-        "trace_id": record.trace_id,
-    }
-
-
-def _time(wall_s: float) -> str:
-    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
+@lru_cache(maxsize=4)
+def _second(wall_s: int) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def escaped(text: str) -> str:

@@ -102,8 +102,8 @@ def shown_attempt(attempt: Attempt) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "model": attempt.target.name,
         "provider": attempt.target.provider,
-        "success": attempt.success,
-        "outcome": attempt.outcome.value,
+        "success": attempt.outcome is Outcome.SUCCESS,
+        "outcome": attempt.outcome._value_,
         "duration_ms": _ms(attempt.ended_s - attempt.started_s),
         "credential_type": attempt.credential_type,
     }

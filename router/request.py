@@ -6,10 +6,11 @@ never reach a provider. Every other field passes through untouched, unknown ones
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from policies import Feature, Needs, RoutingOptions
+from policies.frozen import frozen
 
 from .metadata import check_metadata
 from .record import Warned
@@ -30,7 +31,7 @@ _DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(ms|s)")
 _TOKENS_PER_MESSAGE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A request, checked. `document` is what may be passed on (its `model` still the caller's)."""
 
@@ -194,6 +195,8 @@ def _messages(document: Mapping[str, Any], *, empty_messages: bool) -> list[Mapp
     if not messages and not empty_messages:
         raise bad("messages", "is empty; at least one message is required")
     for index, message in enumerate(messages):
+        if message.__class__ is dict and message.get("role").__class__ is message.get("content").__class__ is str:
+            continue  # the usual message
         if not isinstance(message, dict):
             raise bad(f"messages[{index}]", f"must be an object, is {_kind(message)}")
         if not isinstance(message.get("role"), str):

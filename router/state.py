@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from policies import CooldownRule, Decision, Facts, RoutingOptions
+from policies.frozen import frozen
 
 from .record import Record
 from .upstreams.base import Upstream
@@ -40,19 +41,19 @@ class Guesses(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """Everything a request needs that a reload may change: swapped as one value."""
 
     table: Table
     upstreams: Mapping[str, Upstream]  # by provider
     configuration_hash: str = ""
-    cooldown: CooldownRule = CooldownRule()  # noqa: RUF009  frozen
+    cooldown: CooldownRule = CooldownRule()
     guesses: Guesses | None = None  # set when a router asks for `intent` or `language`
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)  # settings an upstream was built from
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caller:
     """What is known of a request beside its document."""
 
@@ -67,7 +68,7 @@ class Caller:
 NOBODY = Caller()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parcel:
     """A call that is passed through. `document` is the parsed body where it is JSON; else `model` says who is asked."""
 

@@ -133,9 +133,9 @@ class Walk:
         left = self._around.budgets.left(self._pool, plan.limits.retry_budget)
         return plan.next_step(attempts, retries_left=left, jitter=self._around.clock.chance())
 
-    async def within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    def within(self, seconds: float, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Await work of the open attempt. Raises TimeoutError when it takes longer."""
-        return await self._around.overtime.within(seconds, work)
+        return self._around.overtime.within(seconds, work)
 
     async def open(self, call: Callable[[Try], Awaitable[T]], discard: Callable[[T], None] | None = None) -> T:
         """Try target after target until a call returns; its attempt stays open: `settle` it.

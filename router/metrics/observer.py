@@ -130,9 +130,9 @@ class Metrics(Silent):
         called = self._called[protocol_of(attempt) if begun is None else begun.asked.protocol, attempt.target.name]
         outcome = attempt.outcome
         called.attempts(outcome).value += 1.0
-        called.duration.observe(max(0.0, attempt.ended_s - attempt.started_s))
+        called.duration.observe(attempt.ended_s - attempt.started_s)
         if attempt.first_token_s is not None:
-            called.first().observe(max(0.0, attempt.first_token_s - attempt.started_s))
+            called.first().observe(attempt.first_token_s - attempt.started_s)
         if outcome in HOLLOW and (attempt.status_code or 200) < 300:
             self.series.child("rr_empty_responses_total", called.target, outcome.value).inc()
         if attempt.stage is not None:
@@ -153,14 +153,14 @@ class Metrics(Silent):
         outcome = record.outcome or Outcome.OTHER
         asked.requests(outcome).value += 1.0
         if record.ended_s is not None:
-            duration_s = max(0.0, record.ended_s - record.started_s)
+            duration_s = record.ended_s - record.started_s
             exemplar = {"trace_id": record.trace_id} if record.trace_id is not None else None
             asked.duration().observe(duration_s, exemplar)
             self.splits.on_end(decision, ended(outcome)[0], duration_s)
             called_s = 0.0
             for attempt in attempts:
                 called_s += attempt.ended_s - attempt.started_s
-            self._overhead.observe(max(0.0, duration_s - called_s))
+            self._overhead.observe(duration_s - called_s)
         if len(attempts) > 1:
             self._count_fallbacks(attempts)
         for warning in record.warnings:

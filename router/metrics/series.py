@@ -57,7 +57,8 @@ class Spread:
         self.exemplars: dict[int, Exemplar] = {}
 
     def observe(self, value: float, exemplar: Mapping[str, str] | None = None) -> None:
-        """Count a value into its bucket."""
+        """Count a value into its bucket; a negative one, which only a clock's rounding makes, as 0."""
+        value = max(value, 0.0)
         place = bisect_left(self.edges, value)
         self.counts[place] += 1
         self.total += value

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from router.refusal import Refusal
 
 from .faults import refused
-from .limits import Allowance
+from .limits import WITHOUT, Allowance
 from .secrets import PREFIX, SecretStore
 from .tokens import TokenRefusedError, Tokens
 
@@ -58,7 +58,7 @@ class Principal:
     @property
     def allowance(self) -> Allowance:
         """What the caller may use."""
-        return self.key.allowance if self.key is not None else Allowance()
+        return self.key.allowance if self.key is not None else WITHOUT
 
     @property
     def may_write(self) -> bool:

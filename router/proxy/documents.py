@@ -132,6 +132,8 @@ def _check_messages(document: JsonObject, *, may_be_empty: bool) -> None:
     for index, item in enumerate(messages):
         if not isinstance(item, dict):
             raise wrong_type(f"messages[{index}]", item, (dict,))
+        if item.get("role").__class__ is str and item.get("content").__class__ is str:
+            continue  # the usual message
         role, content = item.get("role"), item.get("content")
         if not isinstance(role, str):
             raise wrong_type(f"messages[{index}].role", role, (str,))

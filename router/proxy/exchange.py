@@ -85,12 +85,12 @@ class Exchange:
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limit_bytes:
             raise too_large(limit_bytes)
-        message = await self._receive()
-        if not message.get("more_body", False) and message["type"] == "http.request":
-            whole: bytes = message.get("body", b"")
+        whole = None if self._cycle is None else self._cycle.whole()
+        if whole is not None:
             if len(whole) > limit_bytes:
                 raise too_large(limit_bytes)
             return whole
+        message = await self._receive()
         parts = bytearray()
         while True:
             if message["type"] == "http.disconnect":
@@ -109,14 +109,15 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 raise ClientGone
 
-    async def watched(self, work: Coroutine[Any, Any, T]) -> T:
+    def watched(self, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Do the work, or cancel it at once when the client hangs up (ClientGone).
 
         The watch begins after `QUICK_S`: most of what is over sooner would be answered before anybody could hang up,
         and a task per request is not free.
         """
-        if self._cycle is not None:
-            return await self._watched(self._cycle, work)
+        return self._polled(work) if self._cycle is None else self._told(self._cycle, work)
+
+    async def _polled(self, work: Coroutine[Any, Any, T]) -> T:
         watch = _Watch(self)
         timer = asyncio.get_running_loop().call_later(QUICK_S, watch.begin)
         try:
@@ -130,7 +131,7 @@ class Exchange:
             watch.end()
 
     @staticmethod
-    async def _watched(cycle: LeanCycle, work: Coroutine[Any, Any, T]) -> T:
+    async def _told(cycle: LeanCycle, work: Coroutine[Any, Any, T]) -> T:
         """The same where the connection itself says that the client went."""
         task = asyncio.current_task()
         gone = False

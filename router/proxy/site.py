@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from router.observers import TurnedAway
@@ -14,11 +15,11 @@ from router.shedding import Shedding, memory_limit_bytes
 from .auth import Authenticator, Principal
 from .exchange import Exchange
 from .faults import refused
-from .limits import Allowance, Limiter, Permit, Quota
+from .limits import WITHOUT, Limiter, Permit, Quota
 from .wire import PASSED_ON, cost_of, total_tokens
 
 MEBIBYTE = 1024 * 1024
-WITHOUT_LIMIT = Allowance()
+NOTHING: Mapping[str, str] = MappingProxyType({})
 TYPICAL_ANSWER_TOKENS = 256
 BYTES_PER_TOKEN = 4
 
@@ -35,6 +36,9 @@ class Unlimited:
 
     def release(self) -> None:
         """Nothing to free."""
+
+
+UNLIMITED = Unlimited()
 
 
 @dataclass(slots=True)
@@ -75,7 +79,8 @@ class Site:
         if forced is not None and not principal.may_write:
             message = "x-rr-variant forces a variant; only keys with 'write: true' may do that."
             raise refused(403, message, code="insufficient_permissions", param="x-rr-variant")
-        passed = {name: exchange.header(name) for raw, name in PASSED_ON if headers.get(raw)}
+        traced = b"traceparent" in headers or b"tracestate" in headers
+        passed = {name: exchange.header(name) for raw, name in PASSED_ON if headers.get(raw)} if traced else NOTHING
         key_id = principal.key.id if principal.key is not None else None
         return Caller(request_id=exchange.request_id, key_id=key_id, headers=passed, forced_variant=forced)
 
@@ -98,13 +103,21 @@ class Site:
             for observer in self.router.observers:
                 observer.on_turned_away(told)
 
+    def admits_freely(self, principal: Principal) -> Permit | None:
+        """Leave for a caller without limits; None where there are some. Raises Refusal 503 under overload."""
+        if (why := self.shedding.why) is not None:
+            message = f"The router is overloaded ({why}); try again in a moment."
+            raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
+        allowance = principal.allowance
+        return UNLIMITED if allowance is WITHOUT or allowance == WITHOUT else None
+
     async def admit(
         self, principal: Principal, *, size_bytes: int, document: Mapping[str, Any] | None = None
     ) -> Permit:
         """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429, or 503 under overload."""
-        if (why := self.shedding.why) is not None:
-            message = f"The router is overloaded ({why}); try again in a moment."
-            raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
+        free = self.admits_freely(principal)
+        if free is not None:
+            return free
         return await reserved(self.limiter, principal, size_bytes=size_bytes, document=document or {})
 
 
@@ -113,8 +126,8 @@ async def reserved(
 ) -> Permit:
     """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429."""
     allowance = principal.allowance
-    if limiter is None or allowance == WITHOUT_LIMIT:
-        return Unlimited()
+    if limiter is None or allowance == WITHOUT:
+        return UNLIMITED
     asked = document.get("max_completion_tokens") or document.get("max_tokens")
     answer = asked if isinstance(asked, int) else TYPICAL_ANSWER_TOKENS
     return await limiter.admit(principal.tenant, allowance, tokens=size_bytes // BYTES_PER_TOKEN + answer)

@@ -32,17 +32,19 @@ def summary(record: Record, *, started_s: float, serving: str | None = None, run
     `serving` names the target of an attempt that still runs, for `running_s` now: that time is not our own.
     """
     decision = record.decision
-    total_s = max(0.0, time.monotonic() - started_s)
+    total_ms = (time.monotonic() - started_s) * 1000
     upstream_s = running_s
     for attempt in record.attempts:
-        upstream_s += max(0.0, attempt.ended_s - attempt.started_s)
-    own_ms = max(0.0, total_s - upstream_s) * 1000
-    timing = b"total;dur=%.3f, upstream;dur=%.3f, router;dur=%.3f" % (total_s * 1000, upstream_s * 1000, own_ms)
+        upstream_s += attempt.ended_s - attempt.started_s
+    upstream_ms = upstream_s * 1000
+    own_ms = total_ms - upstream_ms
+    own_ms = max(own_ms, 0.0)
+    timing = f"total;dur={total_ms:.3f}, upstream;dur={upstream_ms:.3f}, router;dur={own_ms:.3f}"
     headers: list[Header] = [
-        (b"x-rr-attempts", b"%d" % (len(record.attempts) + (serving is not None))),
-        (b"x-rr-overhead-ms", b"%.3f" % own_ms),
-        (b"server-timing", timing),
-        (b"openai-processing-ms", b"%d" % round(total_s * 1000)),
+        (b"x-rr-attempts", str(len(record.attempts) + (serving is not None)).encode()),
+        (b"x-rr-overhead-ms", timing[timing.rindex("=") + 1 :].encode()),
+        (b"server-timing", timing.encode()),
+        (b"openai-processing-ms", str(round(total_ms)).encode()),
     ]
     model = serving or (record.attempts[-1].target.name if record.attempts else None)
     headers += _names(decision.route_id, decision.variant_id, model)

@@ -14,9 +14,8 @@ from policies import Outcome
 from .base import UpstreamFault
 from .connection import Connection
 from .decoding import Inflater, inflater_for
+from .plain import MAX_HEAD_BYTES, MAX_HEADERS, plain
 
-MAX_HEAD_BYTES = 64 * 1024
-MAX_HEADERS = 200
 HIGH_WATER_BYTES = 64 * 1024
 STALE_S = 1.0
 
@@ -34,7 +33,7 @@ class Exchange:
         self._connection: Connection | None = connection
         self._settle = settle
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None  # when there is something to parse
         self._chunks: list[bytes] = []
         self._buffered = 0
         self._overhead = 0
@@ -124,6 +123,11 @@ class Exchange:
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit_bytes:
             raise self._too_long(limit_bytes)
+        if self._complete and self._inflater is None:
+            whole = self._drain() if self._chunks else b""
+            if len(whole) > limit_bytes:
+                raise self._too_long(limit_bytes)
+            return whole
         pieces: list[bytes] = []
         size = 0
         while piece := await self.read():
@@ -143,7 +147,13 @@ class Exchange:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the connection."""
-        self._touched = True
+        if not self._touched:
+            self._touched = True
+            if (answer := plain(data)) is not None:
+                self._whole(*answer)
+                return
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         before, had_head = self._buffered, self._head_done
         try:
             self._parser.feed_data(data)
@@ -173,6 +183,15 @@ class Exchange:
             self._wake()
         elif self._chunks or self._complete or had_head is not self._head_done:
             self._wake()
+
+    def _whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """All of the answer is there."""
+        self.status, self.headers = status, headers
+        self._head_done = self._complete = self._keep_alive = True
+        if body:
+            self._chunks.append(body)
+        self._release(reusable=True)
+        self._wake()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
@@ -215,7 +234,9 @@ class Exchange:
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
+        parser = self._parser
+        assert parser is not None  # noqa: S101  it is the parser that calls
+        status = parser.get_status_code()
         if status < 200:
             self.headers.clear()
             if status == 101:
@@ -223,7 +244,7 @@ class Exchange:
             return
         self.status = status
         self._head_done = True
-        self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it at the end of the message
+        self._keep_alive = parser.should_keep_alive()  # the parser forgets it at the end of the message
         headers = self.headers
         self._until_eof = (
             "content-length" not in headers

@@ -17,6 +17,7 @@ USER_AGENT = "realtime-router"
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"})
 _MAX_PATHS = 64
+_JSON = b"application/json"
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -61,7 +62,7 @@ class OpenAIUpstream:
         self.origin = Origin(address, allow_private=allow_private, pool=pool, ssl_context=ssl_context)
         own = {"user-agent": USER_AGENT, **checked_headers(headers or {})}
         key = checked_key(api_key)
-        self._authorization = own.pop("authorization", f"Bearer {key}" if key else None)
+        self._key_line = _key_line(own.pop("authorization", f"Bearer {key}" if key else None))
         lines = [f"host: {address.authority}", "accept-encoding: identity", *(f"{k}: {v}" for k, v in own.items())]
         self._fixed = ("".join(f"{line}\r\n" for line in lines)).encode("ascii")
         self._names = own.keys() | {"authorization"}
@@ -71,12 +72,10 @@ class OpenAIUpstream:
         """See `Upstream.send`. The request goes out in one write."""
         head = self._heads.get(call.path) or self._head(call.path)
         extra = self._extra(call)
-        request = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (
-            head,
-            _line_safe("content-type", call.content_type),
-            len(call.body),
-            extra,
-            call.body,
+        kind = _JSON if call.content_type == "application/json" else _line_safe("content-type", call.content_type)
+        length = str(len(call.body)).encode()
+        request = b"".join(
+            (head, b"content-type: ", kind, b"\r\ncontent-length: ", length, b"\r\n", extra, b"\r\n", call.body)
         )
         return await self.origin.send(request, call.timeouts)
 
@@ -94,12 +93,16 @@ class OpenAIUpstream:
         return head
 
     def _extra(self, call: Call) -> bytes:
-        authorization = self._authorization if call.credential is None else f"Bearer {call.credential}"
-        extra = b"" if authorization is None else b"authorization: %b\r\n" % _line_safe("authorization", authorization)
+        extra = self._key_line if call.credential is None else _key_line(f"Bearer {call.credential}")
         for name, value in call.headers.items():
             if name in FORWARDED and name not in self._names:
                 extra += b"%b: %b\r\n" % (name.encode("ascii"), _line_safe(name, value))
         return extra
+
+
+def _key_line(authorization: str | None) -> bytes:
+    """The header that carries a key; empty without one."""
+    return b"" if authorization is None else b"authorization: %b\r\n" % _line_safe("authorization", authorization)
 
 
 def _line_safe(name: str, value: str) -> bytes:

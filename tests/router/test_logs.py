@@ -8,6 +8,7 @@ import pytest
 
 from policies import Outcome
 from router import logs
+from router.request_log import RequestLog
 from tests.router.records_samples import attempt, decision, record
 
 
@@ -39,7 +40,7 @@ def line_of(written, fields, message="said", **options):
 def test_a_request_is_one_json_line_with_names_and_figures(written):
     failed = attempt(outcome=Outcome.HTTP_5XX, began_s=10.0)
     done = record(attempts=[failed, attempt(began_s=10.5)], usage={"prompt_tokens": 3, "completion_tokens": 4})
-    [line] = written(lambda _: logs.RequestLog().on_finish(done), form="json")
+    [line] = written(lambda _: RequestLog().on_finish(done), form="json")
     shown = json.loads(line)
     assert shown["message"] == "request"
     assert shown["level"] == "info"
@@ -52,7 +53,7 @@ def test_a_request_is_one_json_line_with_names_and_figures(written):
 
 def test_a_request_without_answer_is_a_warning(written):
     failed = record(decision(router=None), attempts=[], outcome=Outcome.OTHER)
-    [line] = written(lambda _: logs.RequestLog().on_finish(failed))
+    [line] = written(lambda _: RequestLog().on_finish(failed))
     assert " WARNING request " in line
     assert "route=" not in line
 
@@ -76,7 +77,7 @@ def test_a_terminal_shows_the_level_in_colour(monkeypatch, environ, terminal, co
 
 
 def test_a_level_keeps_lines_out(written):
-    assert written(lambda _: logs.RequestLog().on_finish(record()), level="ERROR") == []
+    assert written(lambda _: RequestLog().on_finish(record()), level="ERROR") == []
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)

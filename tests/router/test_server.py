@@ -221,6 +221,22 @@ def test_the_counters_begin_anew_with_every_message(port):
     assert pipelined.count(b"200 OK") == 3
 
 
+def test_a_head_that_was_sent_before_is_served_with_every_further_body(port):
+    def sized(body, extra=b""):
+        return POST + extra + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    bodies = [b"a", b"b" * 12, b"", b"c" * 3000]
+    seen = exchange(port, *map(sized, bodies), sized(b"de")[:-1], b"e", sized(b"f") + sized(b"gh"), CLOSE, pause_s=0.02)
+    sizes = [int(piece.split(b"\r")[0]) for piece in seen.split(b"POST ")[1:]]
+    assert sizes == [1, 12, 0, 3000, 2, 1, 2]
+    assert seen.count(b"200 OK") == 8
+    smuggled = exchange(port, sized(b"a"), sized(b"b", b"Transfer-Encoding: chunked\r\n"), CLOSE, pause_s=0.02)
+    assert smuggled.count(b"200 OK") == 1
+    assert b" 400 " in smuggled
+    awaited = exchange(port, sized(b"a"), sized(b"b", b"Expect: 100-continue\r\n"), sized(b"c"), CLOSE, pause_s=0.02)
+    assert awaited.count(b"200 OK") == 4
+
+
 def test_names_with_an_underscore_are_dropped(port):
     raw = CLOSE.replace(b"GET / ", b"GET /names ").replace(b"Host", b"X_Real_IP: 1\r\nX-Real: 2\r\nHost")
     assert exchange(port, raw).endswith(b"x-real,host,connection\r\n0\r\n\r\n")

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from router.logs import RequestLog
 from router.metrics import Metrics
 from router.proxy import Access, Key
+from router.request_log import RequestLog
 
 from .house import house, visitor
 from .stand_in import StandIn, chat, door

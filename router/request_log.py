@@ -1,0 +1,85 @@
+"""One line for every request that ended or was turned away: names, figures and error classes, never content."""
+
+import logging
+import time
+from typing import Any
+
+from .cost import cost_usd, tokens_of
+from .logs import Queued, escaped
+from .observers import Silent, TurnedAway
+from .record import Record
+
+_logger = logging.getLogger("router.requests")
+_house = logging.getLogger("router")
+
+
+class RequestLog(Silent):
+    """Info when answered or cancelled, warning when not.
+
+    Where nobody but our own queue listens, the line is made here and now, without a log record in between.
+    """
+
+    def on_finish(self, record: Record) -> None:
+        """Log it."""
+        level = logging.INFO if (record.status or 0) < 500 else logging.WARNING
+        if not _logger.isEnabledFor(level):
+            return
+        handlers = _house.handlers
+        if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_house.propagate or _logger.handlers):
+            queued, name = handlers[0], "INFO" if level == logging.INFO else "WARNING"
+            fields = fields_of(record)
+            fields["requested"] = queued.line.plain(fields["requested"])  # the client's own words
+            if record.request_id is not None:
+                fields["request_id"] = escaped(record.request_id)
+            queued.emit(queued.line.event(time.time(), name, _logger.name, "request", fields))
+        else:
+            _logger.log(level, "request", extra={"fields": fields_of(record)})
+
+    def on_turned_away(self, refused: TurnedAway) -> None:
+        """Log a refusal at the door."""
+        if _logger.isEnabledFor(logging.INFO):
+            fields = {
+                "request_id": refused.request_id,
+                "method": refused.method,
+                "path": refused.path[:200],
+                "status": refused.status,
+                "code": refused.code,
+            }
+            _logger.info("request refused", extra={"fields": fields})
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """What a request's line says, what is read first first; what is not known is left out."""
+    decision, served, tokens = record.decision, record.served, tokens_of(record.usage)
+    attempts = record.attempts
+    fields: dict[str, Any] = {"kind": record.kind}
+    if record.status is not None:
+        fields["status"] = record.status
+    if record.outcome is not None:
+        fields["outcome"] = record.outcome._value_
+    fields["requested"] = decision.requested[:200]
+    if decision.router is not None:
+        fields["route"] = f"{decision.router}/{decision.route_id}"
+        if decision.variant_id is not None:
+            fields["variant"] = decision.variant_id
+    if served is not None:
+        fields["served"] = served.target.name
+    fields["attempts"] = [f"{one.target.name}:{one.outcome._value_}" for one in attempts]
+    if record.ended_s is not None:
+        fields["duration_ms"] = round((record.ended_s - record.started_s) * 1000, 1)
+    if served is not None and served.first_token_s is not None:
+        fields["ttft_ms"] = round((served.first_token_s - record.started_s) * 1000, 1)
+    if tokens is not None:
+        fields["input_tokens"], fields["output_tokens"] = tokens.input, tokens.output
+        cost = cost_usd(attempts[-1].target.prices if attempts else None, tokens)
+        if cost is not None:
+            fields["cost_usd"] = cost
+    fields["stream"] = record.streamed
+    if record.key_id is not None:
+        fields["key_id"] = record.key_id
+    if record.request_id is not None:
+        fields["request_id"] = record.request_id
+    fields["generation_id"] = record.generation_id
+    if record.trace_id is not None:
+        fields["trace_id"] = record.trace_id
+    return fields
