@@ -70,6 +70,10 @@ TARGETS = (
                        per_s("rr_requests_total", "", 'protocol="chat"')), "attempts"),), kind="stat", width=4),
     Panel("Cool-downs", "Resting targets are passed over until their rest is over and a probe has answered.",
           (Query(f"max by (target) (rr_circuit_state{{{TARGET}}})", "{{target}}"),), width=10, mappings=STATES),
+    Panel("Retries left", "What each router may still retry at once; at 0 a failure is not tried elsewhere.",
+          (Query("min by (pool) (rr_retry_budget_remaining)", "{{pool}}"),), width=12),
+    Panel("Ceilings", "Calls that a target which has answered 429 may have under way at once.",
+          (Query(f"sum by (target) (rr_target_ceiling{{{TARGET}}})", "{{target}}"),), width=12),
 )  # fmt: skip
 TIMES = (
     Panel("Duration of requests", "Arrival to last byte. Points are traces.",

@@ -79,6 +79,7 @@ class House:
         )
         self.metrics.circuits = self._circuits
         self.metrics.ceilings = self.router.health.ceilings
+        self.metrics.retries_left = self.router.retries_left
         self.metrics.detector = self.voice.detector
         self._name()
         self.upkeep = Upkeep(

@@ -194,6 +194,7 @@ class Budgets:
 
     def __init__(self) -> None:
         self._pools: dict[str, list[int]] = {}  # requests, retries in flight
+        self._shares: dict[str, float] = {}  # of those that have asked
 
     def enter(self, pool: str) -> None:
         """A request begins."""
@@ -210,6 +211,7 @@ class Budgets:
         counts[1] -= retries
         if counts[0] <= 0:
             del self._pools[pool]
+            self._shares.pop(pool, None)
 
     def retry(self, pool: str) -> None:
         """A request of the pool makes another attempt."""
@@ -217,8 +219,13 @@ class Budgets:
 
     def left(self, pool: str, share: float) -> int:
         """How many more retries the pool may have under way."""
+        self._shares[pool] = share
         requests, retries = self._pools[pool]
         return max(MIN_RETRIES, int(share * requests)) - retries
+
+    def remaining(self) -> Mapping[str, int]:
+        """The same of every pool that has requests in flight and has had to retry one of them."""
+        return {pool: self.left(pool, share) for pool, share in tuple(self._shares.items())}
 
     def __len__(self) -> int:
         return len(self._pools)

@@ -190,6 +190,10 @@ class Router:
         value = await walk.run(call)
         return value, walk.record
 
+    def retries_left(self) -> Mapping[str, int]:
+        """What each pool (a router, or a model called directly) that retries now may still retry."""
+        return self._around.budgets.remaining()
+
     async def aclose(self) -> None:
         """Release the upstreams."""
         for upstream in self.state.upstreams.values():

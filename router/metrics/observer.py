@@ -15,10 +15,11 @@ from prometheus_client.process_collector import ProcessCollector
 
 from policies import Attempt, Decision, Facts, Outcome, Reason
 from router.cost import cost_usd, lost_usd, tokens_of
+from router.health import MIN_RETRIES
 from router.observers import Silent, TurnedAway
 from router.record import Record
 
-from .labels import NONE, OTHER, TURNED_AWAY, LabelSets, protocol_of
+from .labels import DIRECT, NONE, OTHER, TURNED_AWAY, LabelSets, protocol_of
 from .series import Series, Spread
 from .splits import Splits, Weights, no_splits
 from .table import STAGES
@@ -64,6 +65,7 @@ class Metrics(Silent):
         self.labels = LabelSets()
         self.circuits: Callable[[], Mapping[str, int]] = dict
         self.ceilings: Callable[[], Mapping[str, int]] = dict
+        self.retries_left: Callable[[], Mapping[str, int]] = dict
         self.detector: Callable[[], DetectorLoad | None] = _no_detector
         self.lines_lost: Callable[[], int] = int
         self.splits = Splits(self.series)
@@ -75,7 +77,7 @@ class Metrics(Silent):
             self.series.child("rr_config_reload_total", result)
         self._hash: str | None = None
         self._inflight: dict[int, Begun] = {}
-        self._shown: dict[str, set[str]] = {"rr_circuit_state": set(), "rr_target_ceiling": set()}
+        self._shown: dict[str, set[str]] = {}
         if process:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
@@ -99,6 +101,7 @@ class Metrics(Silent):
         """Exposition and its content type for a scrape with this Accept header."""
         self._show_targets("rr_circuit_state", self.circuits(), max)
         self._show_targets("rr_target_ceiling", self.ceilings(), sum)
+        self._show("rr_retry_budget_remaining", self._retries())
         self._show_detector()
         self.series.child("rr_log_lines_dropped_total").set(self.lines_lost())
         self.splits.show()
@@ -226,10 +229,24 @@ class Metrics(Silent):
         values: dict[str, list[int]] = {}
         for name, value in seen.items():
             values.setdefault(self.labels.target(name), []).append(value)
-        for target in self._shown[gauge] - values.keys():
-            self.series.forget(gauge, target)
-        for target, several in values.items():
-            self.series.child(gauge, target).set(joined(several))
+        self._show(gauge, {target: joined(several) for target, several in values.items()})
+
+    def _retries(self) -> Mapping[str, int]:
+        """One value a router, the least of what is called directly; full where nothing is being retried."""
+        routers = {route.partition("/")[0] for route in self.labels.routes}
+        values = dict.fromkeys((*routers, DIRECT), MIN_RETRIES)
+        for pool, left in self.retries_left().items():
+            if pool in routers:
+                values[pool] = left
+            else:
+                values[DIRECT] = min(left, values[DIRECT])
+        return values
+
+    def _show(self, gauge: str, values: Mapping[str, int]) -> None:
+        for gone in self._shown.get(gauge, set()) - values.keys():
+            self.series.forget(gauge, gone)
+        for name, value in values.items():
+            self.series.child(gauge, name).set(value)
         self._shown[gauge] = set(values)
 
     def _show_detector(self) -> None:

@@ -79,6 +79,8 @@ TABLE: tuple[Row, ...] = (
     Row("rr_circuit_state", "gauge", ("target",), "0 closed, 1 being probed or in slow start, 2 resting."),
     Row("rr_target_ceiling", "gauge", ("target",),
         "Calls a target that has answered 429 may have under way at once; falls with a 429, rises while calls wait."),
+    Row("rr_retry_budget_remaining", "gauge", ("pool",),
+        "Retries that a router (or what is called directly) may still have under way; at 0 failures are final."),
     Row("rr_ws_sessions", "gauge", (), "Realtime sessions connected."),
     Row("rr_voice_stage_seconds", "histogram", ("stage",),
         "Latency of a voice stage: speech_end, stt_final, llm_first_token, tts_first_byte, first_audio, barge_in.",

@@ -78,6 +78,7 @@ def test_a_pool_may_always_retry_three_at_once_and_a_fifth_of_what_is_in_flight(
     for _ in range(40):
         budgets.enter("pool")
     budgets.retry("pool")
+    assert budgets.remaining() == {"pool": 9}
     assert budgets.left("pool", 0.2) == 9
 
 
@@ -92,6 +93,7 @@ def test_pools_without_requests_are_forgotten(requests):
         assert budgets.left(pool, 0.2) <= max(3, len(requests))
         budgets.leave(pool, retries=retries)
     assert len(budgets) == 0
+    assert not budgets.remaining()
 
 
 def test_thousands_of_names_given_by_clients_do_not_pile_up():

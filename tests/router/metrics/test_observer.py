@@ -123,10 +123,23 @@ def test_ceilings_of_targets_that_share_a_label_are_added_up(metrics):
     assert value(metrics, "rr_target_ceiling", target="other") == 5
 
 
+def test_retries_left_are_told_by_router_and_of_what_is_called_directly(metrics):
+    metrics.render()
+    assert value(metrics, "rr_retry_budget_remaining", pool="support") == 3
+    assert value(metrics, "rr_retry_budget_remaining", pool="direct") == 3
+    metrics.retries_left = lambda: {"support": 9, "some/model": 1, "other/model": 2}
+    metrics.render()
+    assert value(metrics, "rr_retry_budget_remaining", pool="support") == 9
+    assert value(metrics, "rr_retry_budget_remaining", pool="direct") == 1
+    metrics.configured(LabelSets(), "x")
+    metrics.render()
+    assert value(metrics, "rr_retry_budget_remaining", pool="support") is None
+
+
 def test_a_hundred_thousand_random_names_add_no_series(metrics):
     told(metrics, record())
     told(metrics, stranger(0))
-    before, exposed = metrics.series.count(), len(metrics.render()[0].splitlines())
+    exposed, before = len(metrics.render()[0].splitlines()), metrics.series.count()
     began = time.perf_counter()
     for n in range(1, 100_001):
         told(metrics, stranger(n), facts(user=f"user-{n}", metadata={f"key-{n}": n}))
