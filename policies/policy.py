@@ -66,9 +66,7 @@ class Policy:
         found = []
         closed_by: str | None = None
         for route in self.routes:
-            if closed_by is not None:
-                found.append(f"route {route.id!r} is unreachable: route {closed_by!r} before it always matches")
-            elif route.condition is None or route.condition.always:
+            if route.condition is None or route.condition.always:
                 closed_by = route.id
         if closed_by is not None and self.default is not None:
             found.append(f"default route {self.default.id!r} is unreachable: route {closed_by!r} always matches")

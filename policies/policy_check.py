@@ -39,6 +39,7 @@ def check(policy: "Policy") -> None:
             raise PolicyError((*path, "id"), f"the route id {route.id!r} is used twice; ids are unique within a router")
         seen.add(route.id)
         _route(path, route)
+    _reachable(policy)
     if policy.default and policy.default.condition:
         raise PolicyError(("default", "when"), "the default route takes whatever is left, so it has no condition")
     _models(("fallbacks",), policy.fallbacks)
@@ -52,6 +53,16 @@ def placed_routes(policy: "Policy") -> Iterable[tuple[Path, Route]]:
         yield ("routes", position), route
     if policy.default:
         yield ("default",), policy.default
+
+
+def _reachable(policy: "Policy") -> None:
+    closed_by: str | None = None
+    for position, route in enumerate(policy.routes):
+        if closed_by is not None:
+            message = f"route {route.id!r} is unreachable: route {closed_by!r} before it always matches"
+            raise PolicyError(("routes", position), f"{message}; move it up, or give {closed_by!r} a condition")
+        if route.condition is None or route.condition.always:
+            closed_by = route.id
 
 
 def _route(path: Path, route: Route) -> None:

@@ -139,6 +139,10 @@ def _check_messages(document: JsonObject, *, may_be_empty: bool) -> None:
             raise wrong_type(f"messages[{index}].role", role, (str,))
         if content is not None and not isinstance(content, str | list):
             raise wrong_type(f"messages[{index}].content", content, (str, list))
+        if content.__class__ is list:
+            for place, part in enumerate(content):
+                if not isinstance(part, dict):
+                    raise wrong_type(f"messages[{index}].content[{place}]", part, (dict,))
 
 
 def _check_shapes(document: JsonObject, prefix: str) -> None:

@@ -193,16 +193,17 @@ def test_references_are_those_of_all_conditions():
     assert policy().references() == frozenset()
 
 
-def test_what_cannot_be_reached_is_warned_about():
+def test_a_route_that_cannot_be_reached_is_refused_and_a_default_warned_about():
     routes = (
         Route("a", (variant(),), Condition('tier == "x"')),
         Route("b", (variant(),), Condition("true")),
-        Route("c", (variant(),), Condition('tier == "y"')),
     )
-    assert policy(routes=routes).warnings() == (
-        "route 'c' is unreachable: route 'b' before it always matches",
-        "default route 'default' is unreachable: route 'b' always matches",
-    )
+    with pytest.raises(
+        PolicyError, match="route 'c' is unreachable: route 'b' before it always matches; move"
+    ) as closed:
+        policy(routes=(*routes, Route("c", (variant(),), Condition('tier == "y"'))))
+    assert closed.value.path == ("routes", 2)
+    assert policy(routes=routes).warnings() == ("default route 'default' is unreachable: route 'b' always matches",)
     assert policy(routes=(Route("a", (variant(),)),), default=None).warnings() == ()
     assert policy(routes=routes[:1], default=None).warnings() == (
         "no default route: a request that matches no condition is refused",

@@ -48,6 +48,7 @@ def test_a_body_that_is_not_an_object_is_refused_with_its_place(body, word):
         ({"messages": ["hi"]}, "messages[0]"),
         ({"messages": [{"content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, 5]}]}, "messages[0].content[1]"),
         ({"stream": "yes"}, "stream"),
         ({"stream": 1}, "stream"),
         ({"user": 5}, "user"),
