@@ -23,19 +23,27 @@ from .dialect import Dialect
 from .shapes import Refusal
 
 _MAX_AUDIO_BYTES = 15 * 1024 * 1024
+_MAX_AUDIO_TEXT = _MAX_AUDIO_BYTES // 3 * 4 + 4
 _IMAGE_URLS = ("data:image/", "https://", "http://")
 _MCP_OWN = ("type", "object", "id")
 
 
 def audio_bytes(text: str, path: str) -> bytes:
     """Base64 to bytes; broken text and more than 15 MiB are refused."""
-    if len(text) > _MAX_AUDIO_BYTES * 4 // 3 + 4:
-        raise Refusal("invalid_value", f"Invalid '{path}': more than 15 MiB of audio in one event.", path)
+    if len(text) > _MAX_AUDIO_TEXT:  # without decoding it
+        raise _too_much(path)
     try:
-        return binascii.a2b_base64(text, strict_mode=bool(text))
+        audio = binascii.a2b_base64(text, strict_mode=bool(text))
     except (binascii.Error, ValueError):
         message = f"Invalid '{path}'. Expected base64-encoded audio bytes, but got an invalid value."
         raise Refusal("invalid_value", message, path) from None
+    if len(audio) > _MAX_AUDIO_BYTES:
+        raise _too_much(path)
+    return audio
+
+
+def _too_much(path: str) -> Refusal:
+    return Refusal("invalid_value", f"Invalid '{path}': more than 15 MiB of audio in one event.", path)
 
 
 def read_item(wire: Mapping[str, Any], path: str) -> Item:

@@ -128,6 +128,8 @@ TABLE = (*CONNECTING, *BEFORE, *STREAM)
 OWN = "tests/faults/test_special.py"
 CLIENTS = "tests/faults/test_clients.py"
 OPERATIONS = "tests/faults/test_operations.py"
+STATE = "tests/faults/test_state.py"
+VOICE = "tests/faults/test_voice.py"
 NETWORK = "tests/faults/test_network.py"
 PLATFORM = "tests/faults/test_platform.py"
 GROUPS = "control groups of version 1, as root"
@@ -162,9 +164,24 @@ ELSEWHERE = (
     Row(58, "pipelining, HEAD, OPTIONS, HTTP/1.0, Expect", "right answers", proof=CLIENTS),
     Row(59, "surrogates, NUL, NaN, huge integers, odd metadata", "400 with `param`, never 5xx", proof=CLIENTS),
     Row(60, "schema fuzz of the whole API", "no 5xx, answers conform", proof="tests/faults/test_api_fuzz.py"),
+    Row(61, "nobody can give the reply of a voice session", "the response fails with its error; the session lives",
+        proof=VOICE),
+    Row(62, "the model dies before the first word of a spoken reply", "the fallback is heard", proof=VOICE),
+    Row(63, "the ears die in an utterance", "every word: the backup hears it from the start", proof=VOICE),
+    Row(64, "the voice dies in a sentence", "the rest in another voice, no word twice", proof=VOICE),
+    Row(65, "the model stalls before the first word of a spoken reply", "the fallback is heard", proof=VOICE),
+    Row(66, "speech over the reply", "the reply is cancelled, its provider too; `truncate` is exact", proof=VOICE),
+    Row(67, "base64 garbage, odd bytes, 15 MiB + 1", "an `error` with the `event_id`; the session lives", proof=VOICE),
+    Row(68, "WebSocket frames that break the protocol", "close code 1002, 1007 or 1009", proof=VOICE),
+    Row(69, "100,000 fragments; compression", "1009; compression is not agreed on", proof=VOICE),
+    Row(70, "clients that do not read while they are spoken to", "a bounded buffer; others go on", proof=VOICE),
+    Row(71, "a foreign origin, no key, a wrong key", "401 or 403 before the upgrade", proof=VOICE),
+    Row(72, "SIGTERM with 20 live calls", "every reply ends, then 1001; exit 0", proof=VOICE),
     Row(73, "SIGTERM under load", "no stream is cut, exit 0", proof=OPERATIONS),
     Row(74, "100 reloads under load, bad and half-written files", "no request fails; the old configuration stays",
         proof=OPERATIONS),
+    Row(75, "Redis hangs, then forgets everything", "nothing: each node keeps the limits alone", proof=STATE,
+        needs="redis-server"),
     Row(76, "the wall clock jumps by two hours", "nothing", proof=PLATFORM, needs="libfaketime"),
     Row(77, "CPU starved, twice the load it can take", "what it can take is answered, the rest shed with 503",
         proof=PLATFORM, needs=GROUPS),

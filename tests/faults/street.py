@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -45,7 +46,7 @@ defaults:
   timeouts: {timeouts}
   cooldown: {{consecutive_failures: 5, base_s: 1, max_s: 2}}
 {defaults}
-routers: [split.yaml, patched.yaml]
+routers: [{routers}]
 prices: {{"east/ok@priced": {{input: 1000, output: 1000}}}}
 records: {{url: "sqlite:///{records}"}}
 """
@@ -87,6 +88,7 @@ class Street:
 
     host = "127.0.0.1"
     timeouts = TIMEOUTS
+    routers = MappingProxyType({"split": SPLIT, "patched": PATCHED})
     records = "records.db"  # in the folder
     plain = ("east", "west", "narrow")  # providers whose every call is in the upstream's log
 
@@ -193,10 +195,11 @@ class Street:
             timeouts=timeouts,
             defaults=self.defaults,
             records=self.folder / self.records,
+            routers=", ".join(f"{name}.yaml" for name in self.routers),
         )
         (self.folder / "server.yml").write_text(text + self.extra)
-        (self.folder / "split.yaml").write_text(SPLIT)
-        (self.folder / "patched.yaml").write_text(PATCHED)
+        for name, text in self.routers.items():
+            (self.folder / f"{name}.yaml").write_text(text)
         self.stderr = self.folder / "stderr.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RR_") and not k.endswith("_API_KEY")}
         own = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning", "COLUMNS": "200"}

@@ -282,7 +282,12 @@ def test_the_message_of_an_unknown_type_lists_what_there_is():
 
 
 def test_too_much_audio_in_one_event_is_refused():
-    assert fault(decode({"type": "input_audio_buffer.append", "audio": "A" * 22_000_000})) == ("invalid_value", "audio")
+    most = 15 * 1024 * 1024
+    for size in (most + 1, most + 2, 22_000_000):
+        audio = base64.b64encode(bytes(size)).decode()
+        assert fault(decode({"type": "input_audio_buffer.append", "audio": audio})) == ("invalid_value", "audio")
+    audio = base64.b64encode(bytes(most)).decode()
+    assert type(decode({"type": "input_audio_buffer.append", "audio": audio})) is p.AppendAudio
 
 
 def test_what_could_not_be_repeated_is_refused():

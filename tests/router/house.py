@@ -2,7 +2,7 @@
 
 import orjson
 
-from policies import Limits, RoutingTable, Target, Targets, Timeouts
+from policies import CooldownRule, Limits, RoutingTable, Target, Targets, Timeouts
 from router import Router, State
 from router.sse import EventReader
 from router.upstreams.scripted import ScriptedUpstream
@@ -14,11 +14,12 @@ QUICK = Timeouts(connect_s=0.3, first_token_s=0.3, idle_s=0.1, total_s=5.0, answ
 class House:
     """`ask("500", "ok")` means: model scripted/500, fallback scripted/ok."""
 
-    def __init__(self, *, observers=(), known=(), gap_s=0.0, clock=None, **limits):
+    def __init__(self, *, observers=(), known=(), gap_s=0.0, clock=None, cooldown=None, **limits):
         self.upstream = ScriptedUpstream(gap_s=gap_s, time_scale=0.02, keep_bodies=True)
         upstreams = {"scripted": self.upstream}
         table = RoutingTable(Targets(("scripted",), known), limits=Limits(**{"timeouts": QUICK, **limits}))
-        self.router = Router(State(table, upstreams), observers=observers, clock=clock)
+        state = State(table, upstreams, cooldown=cooldown or CooldownRule())
+        self.router = Router(state, observers=observers, clock=clock)
 
     @staticmethod
     def document(*models, **fields):
