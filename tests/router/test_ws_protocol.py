@@ -1,13 +1,21 @@
 """Plain text frames may pass the queue, never each other; a client that misses its ping is told nothing more."""
 
 import asyncio
+import socket
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from router.ws_protocol import SHORT_WAY, SMALL_BYTES, SOUND_BYTES, CappedWebSocket
+from router.ws_protocol import (
+    NOT_SENT_LOW_WATER_BYTES,
+    SEND_BUFFER_BYTES,
+    SHORT_WAY,
+    SMALL_BYTES,
+    SOUND_BYTES,
+    CappedWebSocket,
+)
 from router.ws_tide import Tide
 
 REQUEST = (
@@ -157,3 +165,27 @@ async def test_after_a_missed_ping_nothing_is_said_and_nothing_raised(opened):
     said = len(wire.written)
     await app.send({"type": "websocket.send", "text": "still there?"})
     assert (len(wire.written), wire.closed) == (said, True)
+
+
+async def test_little_waits_in_the_kernel_where_an_interruption_cannot_take_it_back():
+    app, made = Called(), []
+    config = uvicorn.Config(app, ws_per_message_deflate=False, lifespan="off", log_config=None)
+    config.load()
+    config.loaded_app = app
+
+    def protocol():
+        made.append(CappedWebSocket(config, ServerState(), {}))
+        return made[-1]
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(REQUEST)
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    sock = made[0].transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == NOT_SENT_LOW_WATER_BYTES <= 16 * 1024
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES  # Linux books it twice
+    app.over.set()
+    writer.close()
+    await asyncio.gather(*made[0].tasks)
+    server.close()
+    await server.wait_closed()
