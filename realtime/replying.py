@@ -48,6 +48,7 @@ class OpenCalls:
 
     current: dict[int, str] = field(default_factory=dict)
     all: list[str] = field(default_factory=list)
+    argued: set[str] = field(default_factory=set)
 
     def tell(self, pieces: list[Mapping[str, Any]], reply: "Voiceless", at_ms: float) -> None:
         response_id = reply.response_id
@@ -62,10 +63,13 @@ class OpenCalls:
                 reply.tell(ToolCallStarted(response_id=response_id, call_id=call_id, name=name, at_ms=at_ms))
             if arguments := function.get("arguments"):
                 call_id = self.current[index]
+                self.argued.add(call_id)
                 reply.tell(ToolArgumentsDelta(response_id=response_id, call_id=call_id, text=arguments, at_ms=at_ms))
 
-    def finish(self, reply: "Voiceless", at_ms: float) -> None:
+    def finish(self, reply: "Voiceless", at_ms: float, *, whole: bool = True) -> None:
         for call_id in self.all:
+            if whole and call_id not in self.argued:  # some models say nothing where they mean no arguments
+                reply.tell(ToolArgumentsDelta(response_id=reply.response_id, call_id=call_id, text="{}", at_ms=at_ms))
             reply.tell(ToolCallFinished(response_id=reply.response_id, call_id=call_id, at_ms=at_ms))
 
 
@@ -133,7 +137,7 @@ class Writing:
                     reason = REASONS.get(finish, "stop")
         self._show(self._tags.flush())
         at_ms = self._clock_ms()
-        calls.finish(self._reply, at_ms)
+        calls.finish(self._reply, at_ms, whole=reason != "length")
         self._reply.tell(
             ReplyFinished(
                 response_id=self._reply.response_id,

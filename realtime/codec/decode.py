@@ -29,7 +29,7 @@ from . import vocabulary
 from .dialect import Dialect
 from .items import audio_bytes, read_input, read_item
 from .patches import beta_patch, response_overrides, session_patch
-from .shapes import Number, Record, Refusal, Shape, Text, wrong_type, wrong_value
+from .shapes import Number, Record, Refusal, Shape, Text, opened, wrong_type, wrong_value
 
 Wire = Mapping[str, Any]
 Reader = Callable[[Wire, Dialect], Callable[..., ClientEvent]]
@@ -98,6 +98,8 @@ class Decoder:
             fields = dict(shape.fields)
             if name == "session.update":
                 fields["session"] = vocabulary.BETA_SESSION if dialect is Dialect.BETA else vocabulary.session(dialect)
+            elif name == "conversation.item.create" and lenient:
+                fields["item"] = opened(vocabulary.ITEM)
             elif name == "response.create":
                 fields["response"] = vocabulary.response(dialect)
             self._shapes[name] = Record(fields, shape.required, open=lenient)

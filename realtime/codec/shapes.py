@@ -210,6 +210,15 @@ class Tagged:
         record.check(value, path)
 
 
+def opened(shape: Shape) -> Shape:
+    """The same shape where objects may have fields that nobody knows."""
+    if isinstance(shape, Record):
+        return Record({name: opened(one) for name, one in shape.fields.items()}, shape.required, open=True)
+    if isinstance(shape, Tagged):
+        return Tagged(shape.by, {tag: opened(one) for tag, one in shape.records.items()}, shape.default)
+    return ListOf(opened(shape.of), shape.most) if isinstance(shape, ListOf) else shape
+
+
 @dataclass(frozen=True, slots=True)
 class ByKind:
     """Different shapes for different JSON kinds: a string here, an object there, a number elsewhere."""

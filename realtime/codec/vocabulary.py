@@ -5,7 +5,7 @@ from functools import cache
 
 from .dialect import Dialect
 from .provider_shapes import PROVIDER
-from .shapes import Anything, ByKind, Choice, Flag, ListOf, MapOf, Number, Record, Shape, Tagged, Text
+from .shapes import Anything, ByKind, Choice, Flag, ListOf, MapOf, Number, Record, Shape, Tagged, Text, opened
 
 _TEXT, _FLAG, _ANY = Text(), Flag(), Anything()
 _RATES = (8000, 16_000, 24_000, 32_000, 44_100, 48_000)
@@ -301,7 +301,7 @@ def response(dialect: Dialect) -> Shape:
     """The `response` of a response.create."""
     fields: dict[str, Shape] = {
         "conversation": _TEXT,
-        "input": ListOf(INPUT_ITEM),
+        "input": ListOf(opened(INPUT_ITEM) if dialect is Dialect.INWORLD else INPUT_ITEM),
         "instructions": _TEXT,
         "max_output_tokens": MAX_TOKENS,
         "metadata": METADATA,

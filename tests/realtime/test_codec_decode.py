@@ -369,6 +369,16 @@ def test_inworld_has_its_own_spellings():
     assert decode({"type": "nope", "event_id": "e"}, Dialect.INWORLD).fault.code == "unknown_event_type"
 
 
+def test_on_inworlds_address_nobody_minds_a_field_that_nobody_knows():
+    part = {"type": "input_text", "text": "hi", "providerData": {}}
+    item = {"type": "message", "role": "user", "content": [part], "providerData": {}}
+    created = decode({"type": "conversation.item.create", "item": item}, Dialect.INWORLD)
+    assert created.item == p.Message("", "user", (p.TextPart("hi"),))
+    asked = decode({"type": "response.create", "response": {"input": [item], "more": 1}}, Dialect.INWORLD)
+    assert asked.options.input == (p.Message("", "user", (p.TextPart("hi"),)),)
+    assert fault(decode({"type": "conversation.item.create", "item": item}))[0] == "unknown_parameter"
+
+
 def test_user_and_metadata_are_facts_for_routing_in_every_dialect():
     patch = update({"type": "realtime", "user": "u", "metadata": {"tier": "gold"}}).patch
     assert patch["provider"] == {"user_id": "u", "metadata": {"tier": "gold"}}
