@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 HUNDRED = Fraction(100)
 ROUTER_PREFIXES = ("router/", "inworld/")
 HOSTED = "inworld/models/"
+RESERVED = ("models",)
 OWN_SALTS = ("layer/", "holdout/")
 
 
 def check(policy: "Policy") -> None:
     """Raise PolicyError for the first thing that is wrong."""
+    if policy.name in RESERVED:
+        raise PolicyError(("name",), f"{policy.name!r} is reserved: 'inworld/models/…' are models, not a router")
     _name(("salt",), "salt", policy.salt)
     if policy.salt.startswith(OWN_SALTS):
         raise PolicyError(("salt",), f"must not begin with {' or '.join(OWN_SALTS)}: those are drawn with already")

@@ -102,11 +102,12 @@ def test_warnings_are_shown_and_count_when_strict(tmp_path):
     text = "default: {id: d, variants: [{id: v, weight: 100, model: demo/fast}]}\n"
     second.write_text("router: s\nsalt: same\n" + text)
     third = tmp_path / "t.yaml"
-    third.write_text("router: t\n" + text.replace("demo/fast", "nobody/x"))
+    third.write_text("router: t\n" + text.replace("demo/fast", "nobody/x") + "fallbacks: [demo/fats]\n")
     server = tmp_path / "server.yml"
     server.write_text("routers: [r.yaml, s.yaml, t.yaml]\naliases: {a: router/none}\nrealtime: {model: nemo/y}\n")
     done = run("check", str(server))
     assert done.exit_code == 0
+    assert "'demo/fats' is no model of provider 'demo'; did you mean 'demo/fast'?" in done.output
     assert all(word in done.output for word in ("nobody", "alias 'a' leads to 'router/none'", "model leads to 'nemo/y"))
     assert run("check", "--strict", str(server)).exit_code == 1
     third.write_text("salt: same\n" + third.read_text())

@@ -23,6 +23,7 @@ from .router_file import Case, RouterFile
 from .table import build_table
 
 SEED = "golden"
+CLOSED = ("demo", "local")  # kinds of providers whose models are all known
 Check = Callable[[Config], Iterable[Finding]]
 _EXPECTED = {"router": "router", "route": "route_id", "variant": "variant_id", "model": "model", "reason": "reason"}
 
@@ -81,6 +82,9 @@ def check_config(config: Config, report: Report, also: Iterable[Check] = ()) -> 
         text = warning.partition(": ")[2] if about is not None else warning
         line, column = _place_of(text, about.text) if about else (1, 1)
         report.findings.append(Finding(about.file if about else file, text, line, column, severity="warning"))
+    for source in config.routers:
+        for text in _unknown_models(config, table, source):
+            report.findings.append(Finding(source.file, text, *_place_of(text, source.text), severity="warning"))
     if config.path is not None:
         report.texts[file] = written = read(config.path)
         for text in _leading_nowhere(config, table):
@@ -167,6 +171,17 @@ def _words(expected: Mapping[str, Any]) -> str:
 def _is_router(path: Path) -> bool:
     root = parse(read(path), str(path))
     return is_inworld(root) or (isinstance(root.value, dict) and "router" in root.value)
+
+
+def _unknown_models(config: Config, table: RoutingTable, source: RouterSource) -> Iterable[str]:
+    """Models of built-in providers that these do not have; of others nobody here knows the whole list."""
+    targets = table.targets
+    for model in dict.fromkeys(table.policies[source.router.router].models()):
+        target = targets.named(model)
+        if target is not None and config.providers[target.provider].kind in CLOSED and not targets.knows(target.name):
+            known = [one.name for one in targets if one.provider == target.provider]
+            near = did_you_mean(target.name, known) or f"known: {', '.join(known)}"
+            yield f"{model!r} is no model of provider {target.provider!r}; {near}"
 
 
 def _leading_nowhere(config: Config, table: RoutingTable) -> Iterable[str]:

@@ -81,6 +81,7 @@ REFUSED = [
         "did you mean 'latency'?",
     ),
     ({"fallbacks": ("demo/fast", "")}, ("fallbacks", 1), "not empty"),
+    ({"name": "models"}, ("name",), "is reserved"),
     ({"salt": "layer/models"}, ("salt",), "must not begin with layer/ or holdout/"),
     (
         {"routes": (Route("default", (variant(),), Condition("true")),)},
