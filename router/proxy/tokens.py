@@ -14,8 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jwt
-
 from .faults import refused
 
 ALGORITHM = "HS256"
@@ -53,6 +51,8 @@ class Tokens:
 
     def issue(self, subject: str, *, workspace: str) -> tuple[str, float]:
         """A token for a key's holder, and when it ends (Unix time)."""
+        import jwt  # noqa: PLC0415  with its cryptography it takes a tenth of the start, and many never need it
+
         now_s = int(self._wall())
         claims = {
             "iss": ISSUER,
@@ -79,6 +79,8 @@ class Tokens:
     def _read(self, token: bytes) -> tuple[str, float]:
         if len(token) > LONGEST_TOKEN or not COMPACT.fullmatch(token):
             raise TokenRefusedError
+        import jwt  # noqa: PLC0415  the same
+
         try:
             if "crit" in jwt.get_unverified_header(token):
                 raise TokenRefusedError
