@@ -22,6 +22,7 @@ from .walk import Walk
 
 CHAT = "/chat/completions"
 NO_STREAM_OPTIONS = frozenset({"mistral"})  # providers known to refuse the field: their usage is not asked for
+MOST_TOKENS = (("max_completion_tokens", "max_tokens"), ("max_tokens", "max_completion_tokens"))  # one limit, two names
 _FINISHES = ("length", "content_filter", "tool_calls", "function_call")
 
 
@@ -96,8 +97,9 @@ class Errand:
         decision = self.decision
         if decision.parameters:
             document = {**decision.parameters, **own, "model": target.model}
-            if "max_completion_tokens" in own and "max_tokens" not in own:
-                document.pop("max_tokens", None)
+            for said, other in MOST_TOKENS:
+                if said in own and other not in own:
+                    document.pop(other, None)
         else:
             document = {**own, "model": target.model}
         if decision.messages:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from router.request import ROUTING
+
 from .models import Attempts, Fraction, Hedge, Model, ModelString, OnInterrupt, Profile, Timeouts
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\s/][^:]*$")]
@@ -16,10 +18,16 @@ SortMetric = Literal["price", "latency", "throughput", "intelligence", "math", "
 Direction = Literal["ascending", "descending"]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 ALIASES = {"stop_sequences": "stop", "max_new_tokens": "max_tokens"}  # Inworld's names of parameters -> OpenAI's
+NO_PARAMETERS = (ROUTING | {"extra_body", "model", "messages", "stream", "stream_options"}) - {"reasoning"}
 MIN_TTFT_S, MAX_TTFT_S = 0.3, 600.0
 
 
-def _said_once(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+def _for_a_model(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in parameters:
+        if name in NO_PARAMETERS:
+            raise PydanticCustomError(
+                "parameter", f"{name!r} is no parameter of a model: the request or the variant says"
+            )
     for alias, name in ALIASES.items():
         if alias in parameters and parameters.get(name, parameters[alias]) != parameters[alias]:
             raise PydanticCustomError("exclusive", f"{alias} is another name of {name}, and both are set")
@@ -34,7 +42,7 @@ def _spoken(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return message
 
 
-Parameters = Annotated[Mapping[str, Any], AfterValidator(_said_once)]
+Parameters = Annotated[Mapping[str, Any], AfterValidator(_for_a_model)]
 Messages = tuple[Annotated[Mapping[str, Any], AfterValidator(_spoken)], ...]
 
 

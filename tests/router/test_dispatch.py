@@ -5,11 +5,12 @@ import asyncio
 import orjson
 import pytest
 
-from policies import Outcome, Timeouts
+from policies import Decision, Outcome, Plan, Reason, Timeouts, Try
 from router import Clock, Refusal, Silent
+from router.dispatch import CHAT, Errand
 from router.upstreams.scripted import CANONICAL
 
-from .house import House
+from .house import House, target
 
 
 def told(completion):
@@ -175,6 +176,25 @@ async def test_the_body_goes_out_with_the_targets_name_and_without_routing_field
         "user": "u",
         "odd_field": {"x": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        ({}, {"max_tokens": 9}),
+        ({"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_completion_tokens": 5}, {"max_completion_tokens": 5}),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_callers_limit_of_tokens_wins_under_either_of_its_names(own, sent, turned):
+    def named(limits):
+        names = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+        return {names[name]: value for name, value in limits.items()} if turned else limits
+
+    decision = Decision("m", "m", Reason.SINGLE, Plan(()), parameters=named({"max_tokens": 9}))
+    call = Errand(CHAT, decision, {}, Clock(), named(own)).call(Try(target("ok"), Timeouts()), ())
+    assert call.document == {"model": "ok", **named(sent)}
 
 
 async def test_embeddings_pass_through_under_the_same_plan_and_record():

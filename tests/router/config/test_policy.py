@@ -179,6 +179,8 @@ def test_a_first_token_limit_of_the_router_holds_where_a_variant_has_none(tmp_pa
     [
         ("web_search: {}, web_search_options: {}", "exclude each other"),
         ("parameters: {max_tokens: 1, max_new_tokens: 2}", "max_new_tokens is another name of max_tokens"),
+        ("parameters: {stream: true}", "variants.v.parameters: 'stream' is no parameter of a model"),
+        ("parameters: {models: [demo/smart]}", "'models' is no parameter of a model"),
         ("fallback: {ttft_timeout: 299ms}", "variants.v.fallback.ttft_timeout: must be from 300ms to 600s, is '299ms'"),
         ("fallback: {ttft_timeout: 1m}", "ttft_timeout: does not look right, is '1m'"),
         ("messages: [{role: robot, content: hi}]", "messages[0]: a message needs a role"),
