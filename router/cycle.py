@@ -15,6 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 CYCLE = "rr.cycle"
+KNOWN = "rr.known"  # what was found out about a head that is sent again and again
 _BROKEN = bytes((*range(9), 11, 12, *range(14, 32), 127))  # control characters but tab and line ends
 _BODILESS = frozenset((204, 304))
 

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .cycle import CYCLE, LeanCycle
+from .cycle import CYCLE, KNOWN, LeanCycle
 from .deadline import Deadline
 from .repeated import RepeatedHead
 
@@ -127,7 +127,7 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._stage is _Stage.BETWEEN and self._began:
             self._deadline_of_idle()  # a whole message, or the end of one and nothing else
             if stage is _Stage.BETWEEN and not self._upgrades and self.cycle.keep_alive:
-                self._repeated = RepeatedHead.of(data, {**self.scope, CYCLE: None})
+                self._repeated = RepeatedHead.of(data, {**self.scope, CYCLE: None, KNOWN: {}})
         else:
             self._set_deadline(self.loop.time(), stage)
 
@@ -264,7 +264,9 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _upgrade(self) -> None:
         if self._should_upgrade():

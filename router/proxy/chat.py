@@ -27,7 +27,7 @@ class Chat:
     async def __call__(self, exchange: Exchange) -> None:
         """Serve one chat completion. Raises Refusal before the header commit, ClientGone when nobody listens."""
         site = self._site
-        principal = site.principal(exchange.headers)
+        principal = site.known(exchange)
         body = await exchange.body(site.body_limit_bytes)
         document = parse(body)
         check_chat(document)

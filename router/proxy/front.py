@@ -89,7 +89,9 @@ class Front:
 
     async def _http(self, exchange: Exchange) -> None:
         try:
-            await self._dispatch(exchange)
+            methods = self._table.exact.get(exchange.path)
+            endpoint = None if methods is None else methods.get(exchange.method)
+            await (self._dispatch(exchange) if endpoint is None else endpoint(exchange))
         except Refusal as refusal:
             self._note(exchange, refusal)
             if not exchange.committed:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from router.cycle import KNOWN
 from router.observers import TurnedAway
 from router.record import Record
 from router.refusal import Refusal
@@ -62,6 +63,19 @@ class Site:
         if principal.kind == "client_secret":
             message = "A client secret opens realtime sessions only; use an API key here."
             raise refused(403, message, code="insufficient_permissions")
+        return principal
+
+    def known(self, exchange: Exchange) -> Principal:
+        """`principal`, found out once for a head that its connection repeats; only keys are remembered."""
+        known = exchange.scope.get(KNOWN)
+        if known is None:
+            return self.principal(exchange.headers)
+        if known.get("by") is self.authenticator:
+            found: Principal = known["principal"]
+            return found
+        principal = self.principal(exchange.headers)
+        if principal.kind == "key":
+            known["by"], known["principal"] = self.authenticator, principal
         return principal
 
     def writer(self, headers: Mapping[bytes, bytes]) -> Principal:
