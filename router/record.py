@@ -10,6 +10,8 @@ from typing import Any
 
 from policies import Attempt, Decision, Outcome
 
+CODES = (("prompt variable ", "prompt_variable_missing"), ("web_search: ", "web_search_unavailable"))
+
 
 @dataclass(slots=True)
 class Warned:
@@ -71,7 +73,7 @@ class Record:
             shown["inferred"] = self.inferred
         if self.warnings or decision.warnings:
             warnings = [{"code": w.code, "message": w.message} for w in self.warnings]
-            shown["warnings"] = warnings + [{"code": "decision", "message": text} for text in decision.warnings]
+            shown["warnings"] = warnings + [{"code": _code(text), "message": text} for text in decision.warnings]
         return shown
 
     def reasoning(self) -> str:
@@ -119,6 +121,11 @@ def shown_attempt(attempt: Attempt) -> dict[str, Any]:
         if error.code is not None:
             shown["error"]["code"] = error.code
     return shown
+
+
+def _code(warning: str) -> str:
+    """The code of a decision's warning."""
+    return next((code for beginning, code in CODES if warning.startswith(beginning)), "decision")
 
 
 def _ms(seconds: float) -> int:

@@ -76,7 +76,13 @@ def test_fields_without_a_value_are_left_out():
 
 
 def test_warnings_of_the_decision_and_of_the_answer_are_shown():
-    one = record(warnings=("odd",))
+    missing, unsearched = "prompt variable 'a' is not set", "web_search: none"
+    one = record(warnings=("odd", missing, unsearched))
     one.warnings.append(Warned("c", "m"))
-    assert one.metadata()["warnings"] == [{"code": "c", "message": "m"}, {"code": "decision", "message": "odd"}]
+    assert one.metadata()["warnings"] == [
+        {"code": "c", "message": "m"},
+        {"code": "decision", "message": "odd"},
+        {"code": "prompt_variable_missing", "message": missing},
+        {"code": "web_search_unavailable", "message": unsearched},
+    ]
     assert one.served is None
