@@ -1,7 +1,9 @@
 """The three boards: Router, Realtime, Experiments. Every metric of the table is on one of them or in a rule."""
 
+from realtime.latency import STAGES
+
 from .panels import Board, Panel, Query, Variable
-from .rules import OURS
+from .rules import OURS, TRIPPED
 
 RATE = "[$__rate_interval]"
 ROUTE = 'route=~"$route"'
@@ -37,6 +39,11 @@ def mean(metric: str, by: str, where: str = "") -> str:
     return share(per_s(f"{metric}_sum", by, where), per_s(f"{metric}_count", by, where))
 
 
+def since(metric: str, where: str) -> str:
+    """The mean of a histogram in the time chosen for the board: one figure, also while nothing happens."""
+    return share(*(f"sum(increase({metric}_{part}{{{where}}}[$__range]))" for part in ("sum", "count")))
+
+
 REQUESTS = per_s("rr_requests_total", "", ROUTE)
 FAILED = per_s("rr_requests_total", "", f"{ROUTE}, {OURS}")
 TRAFFIC = (
@@ -63,7 +70,7 @@ TARGETS = (
           (Query(per_s("rr_attempts_total", "target, error_class", f'{TARGET}, outcome="error"'),
                  "{{target}} {{error_class}}"),), "reqps", width=12, stacked=True),
     Panel("Fallbacks", "Steps from one target to the next.",
-          (Query(per_s("rr_fallbacks_total", "from, to, reason"), "{{from}} → {{to}} ({{reason}})"),), "reqps",
+          (Query(per_s("rr_fallbacks_total", "from, to, reason"), "{{from}} → {{to}} ({{reason}})"),), "cps",
           width=10),
     Panel("Attempts a request", "1 when everything answers at once.",
           (Query(share(per_s("rr_attempts_total", "", 'protocol="chat"'),
@@ -90,7 +97,7 @@ TIMES = (
           (Query(quantile(0.5, "rr_time_per_output_token_seconds", "target", TARGET), "{{target}}"),), "s"),
 )  # fmt: skip
 TOKENS = (
-    Panel("Tokens", "As the provider counted them, a second.",
+    Panel("Tokens a second", "As the provider counted them.",
           (Query(per_s("rr_tokens_total", "direction, target", TARGET), "{{direction}} {{target}}"),), stacked=True),
     Panel("Tokens of a request", "Median and p95.",
           (Query(quantile(0.5, "rr_tokens_per_request", "direction"), "{{direction}} p50"),
@@ -101,20 +108,23 @@ TOKENS = (
     Panel("Answers that lack something", "No token count (cost unknown), no content, broken events.",
           (Query(per_s("rr_no_usage_total", "target", TARGET), "no usage {{target}}"),
            Query(per_s("rr_empty_responses_total", "target", TARGET), "empty {{target}}"),
-           Query(per_s("rr_malformed_events_total", "target", TARGET), "malformed {{target}}")), "reqps", width=12),
-    Panel("The router itself", "Event loop lag p99, CPU.",
-          (Query(quantile(0.99, "rr_event_loop_lag_seconds"), "loop lag p99"),
-           Query(f"sum by (instance) (rate(process_cpu_seconds_total{RATE}))", "CPU {{instance}}")), "s", width=6),
+           Query(per_s("rr_malformed_events_total", "target", TARGET), "malformed {{target}}")), "cps", width=6),
+    Panel("Event loop lag, p99", "How late the router's own loop is.",
+          (Query(quantile(0.99, "rr_event_loop_lag_seconds"), "lag"),), "s", width=6, red_from=0.1),
+    Panel("CPU", "Share of one core. A router process has one.",
+          (Query(f"sum by (instance) (rate(process_cpu_seconds_total{RATE}))", "{{instance}}"),), "percentunit",
+          width=6),
     Panel("Memory", "Resident memory of each process.",
           (Query("process_resident_memory_bytes", "{{instance}}"),), "bytes", width=6),
     Panel("Configuration in force", "Hash by instance: different hashes mean a reload that did not reach everybody.",
           (Query("count by (hash) (rr_config_info)", "{{hash}}"),), kind="stat"),
     Panel("Reloads", "In the chosen time.",
-          (Query("sum by (result) (increase(rr_config_reload_total[$__range]))", "{{result}}"),), kind="stat"),
+          (Query("sum by (result) (increase(rr_config_reload_total[$__range]))", "{{result}}"),), kind="stat",
+          whole=True),
     Panel("Dropped", "Record rows and log lines that found no room; observations beyond the cap on series.",
           (Query("sum(increase(rr_records_dropped_total[$__range]))", "records"),
            Query("sum(increase(rr_log_lines_dropped_total[$__range]))", "log lines"),
-           Query("sum(increase(rr_series_dropped_total[$__range]))", "series")), kind="stat", red_from=1),
+           Query("sum(increase(rr_series_dropped_total[$__range]))", "series")), kind="stat", red_from=1, whole=True),
 )  # fmt: skip
 ROUTER = Board(
     "rr-router", "Realtime Router: router", "What clients got, what each call did, and why it was chosen.",
@@ -128,13 +138,13 @@ INSIDE = 'stage!~"first_audio|barge_in"'
 FIRST_AUDIO = 'stage="first_audio"'
 BARGE_IN = 'stage="barge_in"'
 SESSIONS = (
-    Panel("Sessions", "Connected now.", (Query("sum(rr_ws_sessions)", "sessions"),), kind="stat", width=4),
+    Panel("Sessions", "Connected now.", (Query("sum(rr_ws_sessions)", "sessions"),), kind="stat", width=4, whole=True),
     Panel("Turns", "Answered turns a second.",
-          (Query(per_s("rr_voice_turns_total", "outcome"), "{{outcome}}"),), "reqps", width=6),
+          (Query(per_s("rr_voice_turns_total", "outcome"), "{{outcome}}"),), "cps", width=6),
     Panel("End-to-end latency", "Last speech sample to the first audio byte written.", spread(STAGE, FIRST_AUDIO), "s",
           width=14, red_from=1.5),
-    Panel("Latency waterfall", "Mean of each stage, in its order: together the way to the first audio.",
-          (Query(f"sort({mean(STAGE, 'stage', INSIDE)})", "{{stage}}"),), "s", "bargauge", 8),
+    Panel("Latency waterfall", "Mean of each stage in the chosen time, in order: together the way to first audio.",
+          tuple(Query(since(STAGE, f'stage="{stage}"'), stage) for stage in STAGES.values()), "s", "bargauge", 8),
     Panel("Stages over time", "Means, stacked: together the way to the first audio.",
           (Query(mean(STAGE, "stage", INSIDE), "{{stage}}"),), "s", width=8, stacked=True),
     Panel("Stages, p95", "Where slow turns lose their time.",
@@ -143,7 +153,7 @@ SESSIONS = (
           (Query(quantile(0.95, "rr_time_to_first_audio_seconds", "route"), "{{route}}"),), "s"),
     Panel("Barge-in", "First interrupting speech to the cancelled reply.", spread(STAGE, BARGE_IN), "s"),
     Panel("Interruptions", "Replies cut off, a second.",
-          (Query(per_s("rr_voice_interruptions_total", "cause"), "{{cause}}"),), "reqps"),
+          (Query(per_s("rr_voice_interruptions_total", "cause"), "{{cause}}"),), "cps"),
 )  # fmt: skip
 CALLS = per_s("rr_voice_attempts_total", "stage")
 CALLS_FAILED = per_s("rr_voice_attempts_total", "stage", 'outcome="error"')
@@ -154,7 +164,7 @@ SPEECH = (
     Panel("Failed attempts by stage", "Share of a stage's calls.",
           (Query(share(f"{CALLS_FAILED} or 0 * {CALLS}", CALLS), "{{stage}}"),), "percentunit", width=6),
     Panel("Speculation", "Replies begun on a guess; the adopted ones save their first token's time.",
-          (Query(per_s("rr_voice_speculations_total", "outcome"), "{{outcome}}"),), "reqps", width=6),
+          (Query(per_s("rr_voice_speculations_total", "outcome"), "{{outcome}}"),), "cps", width=6),
     Panel("Speech detector: load", "Share of the event loop's time.",
           (Query(f"rate(rr_vad_busy_seconds_total{RATE})", "{{instance}}"),), "percentunit", red_from=0.5),
     Panel("Speech detector: audio", "Seconds of audio scored a second, about the number of speaking sessions.",
@@ -181,24 +191,27 @@ EXPOSURES = (
                  "{{experiment}} {{variant}} configured")), "percentunit", width=12, band=True),
     Panel("Mismatch: evidence", "Against the configured shares, at any time. From 1000 on do not trust the experiment.",
           (Query(f"max by (experiment) (rr_experiment_srm_evidence{{{EXPERIMENT}}})", "{{experiment}}"),),
-          kind="stat", width=6, red_from=1000),
+          kind="stat", width=4, red_from=1000),
     Panel("Mismatch: p-value", "Chi-square; for one look, not for watching. Empty below 8 units a variant.",
           (Query(f"min by (experiment) (rr_experiment_srm_pvalue{{{EXPERIMENT}}})", "{{experiment}}"),), "none",
-          "stat", 6, red_below=0.001),
+          "stat", 4, red_below=0.001),
+    Panel("Guardrails tripped", "Experiments whose users all get the control now, by process.",
+          (Query(TRIPPED, "{{experiment}}"),), kind="stat", width=4, red_from=1, whole=True),
 )  # fmt: skip
 
 
-def interval(name: str) -> tuple[Query, ...]:
-    """An estimate with its confidence sequence."""
+def interval(name: str, *, share: bool = False) -> tuple[Query, ...]:
+    """An estimate with its confidence sequence; a share ends at 1."""
     value, half = f"rr:experiment_{name}{{{EXPERIMENT}}}", f"rr:experiment_{name}:half_width{{{EXPERIMENT}}}"
     legend = "{{experiment}} {{variant}}"
     low, high = f"clamp_min({value} - {half}, 0)", f"{value} + {half}"
-    return Query(value, legend), Query(low, f"{legend} low"), Query(high, f"{legend} high")
+    capped = f"clamp_max({high}, 1)" if share else high
+    return Query(value, legend), Query(low, f"{legend} low"), Query(capped, f"{legend} high")
 
 
 OUTCOMES = (
     Panel("Success by variant", "Answered share since the start, with its 95 % confidence sequence (of requests).",
-          interval("success"), "percentunit", width=12, band=True),
+          interval("success", share=True), "percentunit", width=12, band=True),
     Panel("Duration by variant", "Mean of answered requests with its 95 % confidence sequence (of requests).",
           interval("duration"), "s", width=12, band=True),
     Panel("Outcomes by variant", "Requests a second.",

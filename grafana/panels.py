@@ -33,6 +33,7 @@ class Panel:
     red_below: float | None = None
     mappings: Mapping[str, str] | None = None  # value -> text
     stacked: bool = False
+    whole: bool = False  # a count: Prometheus' extrapolation gives it a fraction
     band: bool = False  # the second query is the lower, the third the upper edge around the first
 
 
@@ -123,7 +124,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "datasource": SOURCE,
         "targets": [_target(query, letter, instant) for query, letter in zip(panel.queries, REFERENCES, strict=False)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": _band() if panel.band else []},
-        "options": _options(panel.kind),
+        "options": _options(panel),
     }
 
 
@@ -147,6 +148,8 @@ def _defaults(panel: Panel) -> dict[str, Any]:
     if panel.red_below is not None:
         steps.append({"color": "green", "value": panel.red_below})
     defaults: dict[str, Any] = {"unit": panel.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": steps}}
+    if panel.whole:
+        defaults["decimals"] = 0
     if panel.mappings:
         texts = {value: {"text": text, "index": n} for n, (value, text) in enumerate(panel.mappings.items())}
         defaults["mappings"] = [{"type": "value", "options": texts}]
@@ -169,14 +172,18 @@ def _band() -> list[dict[str, Any]]:
     return [{"matcher": {"id": "byFrameRefID", "options": letter}, "properties": thin} for letter in "BC"]
 
 
-def _options(kind: Kind) -> dict[str, Any]:
+def _options(panel: Panel) -> dict[str, Any]:
     reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-    match kind:
+    match panel.kind:
         case "timeseries":
             legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
             return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
         case "stat":
-            return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "area", "textMode": "auto"}
+            named = any(
+                "{{" in query.legend for query in panel.queries
+            )  # else a single series is shown without its name
+            text = "value_and_name" if named else "auto"
+            return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "area", "textMode": text}
         case "bargauge":
             return {"reduceOptions": reduce, "orientation": "horizontal", "displayMode": "basic"}
         case "table":

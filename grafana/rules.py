@@ -79,6 +79,7 @@ def p(q: float, metric: str, where: str = "") -> str:
 
 REQUESTS = rate("rr_requests_total")
 VOICE = "rr_voice_attempts_total"
+TRIPPED = "(sum by (experiment) (rr_experiment_tripped) or vector(0))"  # a series only while one has
 ERROR, SUCCESS = 'outcome="error"', 'outcome="success"'
 ALERTS = (
     Alert("RouterDown", "{{ $labels.instance }} does not answer its scrape.",
@@ -110,6 +111,8 @@ ALERTS = (
           "rate(rr_vad_busy_seconds_total[5m])", ">", 0.5),
     Alert("ExperimentMismatch", "Units of {{ $labels.experiment }} do not arrive in the configured shares.",
           "max by (experiment) (rr_experiment_srm_evidence)", ">=", 1000, "0m"),
+    Alert("ExperimentTripped", "A guardrail of {{ $labels.experiment }} has tripped: everybody gets the control.",
+          TRIPPED, ">", 0, "0m"),
 )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ OPERATIONS = {
     "images": "image_generation", "audio": "speech", "stt": "transcription", "tts": "speech",
 }  # fmt: skip
 PROVIDERS = {  # our provider name -> the well-known value of the conventions
-    "azure": "azure.ai.openai", "bedrock": "aws.bedrock", "gemini": "gcp.gemini", "mistral": "mistral_ai",
-    "vertex_ai": "gcp.vertex_ai", "xai": "x_ai", "watsonx": "ibm.watsonx.ai",
+    "azure": "azure.ai.openai", "azure_ai": "azure.ai.inference", "bedrock": "aws.bedrock", "gemini": "gcp.gemini",
+    "google-ai-studio": "gcp.gemini", "google-vertex": "gcp.vertex_ai", "mistral": "mistral_ai",
+    "vertex_ai": "gcp.vertex_ai", "watsonx": "ibm.watsonx.ai", "xai": "x_ai",
 }  # fmt: skip
 NO_ERROR = (Outcome.SUCCESS, Outcome.CANCELLED_BY_CLIENT)
 
@@ -40,6 +41,7 @@ def of_request(record: Record, shown: Facts | None) -> Attributes:
     known: dict[str, Value | None] = {
         "gen_ai.operation.name": operation_of(record.kind),
         "gen_ai.request.model": decision.requested[:200],
+        "gen_ai.request.stream": record.streamed or None,  # told where it is true
         "gen_ai.response.model": None if served is None else served.target.name,
         "http.response.status_code": record.status,
         "error.type": None if record.outcome is None else error_of(record.outcome),
@@ -57,11 +59,12 @@ def of_request(record: Record, shown: Facts | None) -> Attributes:
 
 def of_attempt(attempt: Attempt, record: Record, number: int) -> Attributes:
     """A call that ended, the request's `number`th, counted from 0."""
-    target, first_s = attempt.target, attempt.first_token_s
+    target, first_s = attempt.target, attempt.first_token_s if record.streamed else None
     known: dict[str, Value | None] = {
         "gen_ai.operation.name": operation_of(record.kind),
         "gen_ai.provider.name": PROVIDERS.get(target.provider, target.provider),
         "gen_ai.request.model": target.model,
+        "gen_ai.request.stream": record.streamed or None,
         "gen_ai.response.time_to_first_chunk": None if first_s is None else max(0.0, first_s - attempt.started_s),
         "http.response.status_code": attempt.status_code,
         "error.type": error_of(attempt.outcome),

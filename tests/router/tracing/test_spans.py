@@ -5,13 +5,14 @@ import asyncio
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 
 from policies import Limits, Policy, Route, RoutingTable, Targets
 from router import Router, State
 from router.refusal import Refusal
 from router.router import Caller
-from router.tracing.attributes import prompt
+from router.tracing.attributes import PROVIDERS, prompt
 from router.tracing.spans import Spans, Told
 from router.upstreams.scripted import ScriptedUpstream
 from tests.router.house import MESSAGES, QUICK
@@ -97,6 +98,11 @@ async def test_streams_say_when_their_first_chunk_came():
         pass
     spans = house.finished()
     assert spans["chat ok"].attributes["gen_ai.response.time_to_first_chunk"] >= 0
+    assert spans["chat ok"].attributes["gen_ai.request.stream"] is True
+    house = Traced()
+    await house.router.complete(document("ok"))
+    told = {name for span in house.exporter.get_finished_spans() for name in span.attributes}
+    assert not told & {"gen_ai.response.time_to_first_chunk", "gen_ai.request.stream"}
     assert spans["chat ok"].parent.span_id == spans["chat scripted/ok"].context.span_id
 
 
@@ -155,6 +161,17 @@ async def test_prompts_are_shown_only_where_that_was_switched_on(content):
     await house.router.complete(document("ok"))
     every = [str(dict(span.attributes)) for span in house.exporter.get_finished_spans()]
     assert any("hello" in text for text in every) is content
+
+
+async def test_every_name_of_the_conventions_is_one_of_theirs():
+    house = Traced(content=True)
+    for stream in (True, False):
+        await house.router.complete(document("500", "ok", stream=stream))
+    told = {name for span in house.exporter.get_finished_spans() for name in span.attributes}
+    theirs = {name for name in vars(gen_ai_attributes).values() if isinstance(name, str)}
+    assert {name for name in told if name.startswith("gen_ai.")} <= theirs
+    known = {one.value for one in gen_ai_attributes.GenAiProviderNameValues}
+    assert set(PROVIDERS.values()) <= known
 
 
 def test_prompts_are_told_as_the_conventions_write_them():
