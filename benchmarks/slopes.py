@@ -14,7 +14,7 @@ from typing import Any
 
 BLOCKS = 12
 STUDENT = 2.228  # 97.5 % quantile with BLOCKS - 2 degrees of freedom
-WARM = 0.4  # the first part of a run is for warming up
+WARM = 0.25  # the first part of a run is for warming up
 
 Points = Sequence[tuple[float, float]]  # seconds, value
 

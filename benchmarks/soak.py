@@ -29,13 +29,13 @@ from router.upstreams.scripted import ScriptedServer
 
 from .measure import PAGE_BYTES
 from .peers import ROOT
-from .slopes import plot, slope, warm
+from .slopes import WARM, plot, slope, warm
 from .soak_clients import Tally, ask, streamer, talker
 
 GAP_S = 0.05
 LONG_S = 600
 SETTLE_S = 35.0  # longer than an idle connection to a provider is kept
-MEMORY_TOLERATED_MB = 0.25  # a minute: 5 MB in 20 minutes
+MEMORY_TOLERATED_MB = 5.0  # over the time after warming up
 LEAKS_TOLERATED = 1e-3  # descriptors or tasks a request
 TASKS = """
 # counts its asyncio tasks into a file when it gets SIGUSR2
@@ -139,7 +139,9 @@ async def run(*, seconds: float, streams: int, sessions: int, seed: int, picture
             sampling.cancel()
         await asyncio.sleep(SETTLE_S)
         after = (await place.sample())[1:]
-        gauges = await _gauges(place)
+        gauges = await _metrics(place, "rr_inflight", "rr_ws_sessions")
+        lag = await _metrics(place, "rr_event_loop_lag_seconds_sum", "rr_event_loop_lag_seconds_count")
+        lag_ms = lag["rr_event_loop_lag_seconds_sum"] / max(1.0, lag["rr_event_loop_lag_seconds_count"]) * 1000
         noise = place.stderr.read_text()
     return {
         "seed": seed,
@@ -150,6 +152,7 @@ async def run(*, seconds: float, streams: int, sessions: int, seed: int, picture
         "voice_turns": tally.turns,
         "lost": tally.lost[:20],
         "gauges": gauges,
+        "loop_lag_mean_ms": round(lag_ms, 1),
         "slopes": _slopes(samples, seconds, picture, requests=sum(tally.ended.values())),
         "at_rest": {"before": _counts(before), "after": _counts(after)},
         "tracebacks": noise.count("Traceback"),
@@ -159,7 +162,11 @@ async def run(*, seconds: float, streams: int, sessions: int, seed: int, picture
 
 def _slopes(samples: list[Sample], seconds: float, picture: Path | None, *, requests: int) -> dict[str, Any]:
     leaks = LEAKS_TOLERATED * requests / seconds * 60
-    names = (("memory_mb", MEMORY_TOLERATED_MB), ("descriptors", leaks), ("tasks", leaks))
+    names = (
+        ("memory_mb", MEMORY_TOLERATED_MB / (seconds * (1.0 - WARM) / 60)),
+        ("descriptors", leaks),
+        ("tasks", leaks),
+    )
     panels = []
     for n, (name, tolerated) in enumerate(names, 1):
         points = [(one[0], float(one[n])) for one in samples if one[0] <= seconds]
@@ -187,12 +194,11 @@ def failures(result: dict[str, Any]) -> list[str]:
     ]
 
 
-async def _gauges(place: Place) -> dict[str, float]:
+async def _metrics(place: Place, *names: str) -> dict[str, float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
     writer.write(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     text = (await reader.read()).decode()
     writer.close()
-    names = ("rr_inflight", "rr_ws_sessions")
     return {
         name: sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
         for name in names

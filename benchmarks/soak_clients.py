@@ -100,7 +100,9 @@ async def talker(port: int, tally: Tally, seed: int, until_s: float) -> None:
         try:
             async with (
                 asyncio.timeout(40),
-                connect(f"ws://127.0.0.1:{port}/v1/realtime?model=east/{model}", max_size=None) as socket,
+                connect(
+                    f"ws://127.0.0.1:{port}/v1/realtime?model=east/{model}", max_size=None, open_timeout=None
+                ) as socket,
             ):
                 for _ in range(chance.randint(1, 4)):
                     if chance.random() < 0.1:

@@ -13,6 +13,11 @@ from typing import Literal
 Severity = Literal["error", "warning"]
 MAX_SHOWN_CHARACTERS = 160
 _PASSWORD = re.compile(r"""(?<=://)([^/\s:@'"]*:)[^\s'"]*(?=@) | (\bpass\w*=)[^&\s'"]+""", re.VERBOSE)  # of an address
+_SECRET = re.compile(  # what stands behind a name that says so, unless a variable holds it; and what looks like a key
+    r"""(\b[\w-]*(?:secret|key|passw(?:or)?d|token|authorization)["']?\s*:\s*["']?)(?!\$\{)([^\s"',}\]][^"',}\]]*)"""
+    r"""|()(\bsk-[\w-]{8,})""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Finding:
             return head + tail
         number = str(self.line)
         margin = " " * len(number)
-        source = without_password(lines[self.line - 1])[:MAX_SHOWN_CHARACTERS]
+        source = without_password(_without_secrets(lines[self.line - 1]))[:MAX_SHOWN_CHARACTERS]
         caret = " " * (min(self.column, MAX_SHOWN_CHARACTERS) - 1) + "^"
         return f"{head}\n{margin} |\n{number} | {source}\n{margin} | {caret}{tail}"
 
@@ -65,6 +70,11 @@ class ConfigError(Exception):
 def without_password(text: str) -> str:
     """`text` with the passwords of the addresses in it left out."""
     return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", text)
+
+
+def _without_secrets(line: str) -> str:
+    """A line of a file with stars for what is secret, each character one, so that columns stay."""
+    return _SECRET.sub(lambda found: (found[1] or "") + "*" * len(found[2] or found[4]), line)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

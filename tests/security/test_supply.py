@@ -1,11 +1,13 @@
 """What is installed and what an import does: no network, no file, no start-up hook, no package without a hash."""
 
+import ast
+import contextlib
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,69 @@ def test_litellm_is_pinned_beyond_the_releases_that_stole_keys_and_without_its_p
         r"^litellm==(\d+)\.(\d+)\.", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert (int(locked[1]), int(locked[2])) > (1, 82)
+
+
+OURS = ("policies", "router", "realtime")
+PERMISSIVE = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Unlicense|0BSD|CC0|Zlib", re.IGNORECASE)
+OTHERS = {"certifi", "tqdm"}  # MPL, used as they are
+SAYS_NOTHING = {
+    "espeakng-loader"
+}  # MIT by its repository, and what it carries, espeak-ng, GPL-3: an extra, not imported
+COMES_WITH = {"cryptography": "pyjwt", "pydantic-core": "pydantic", "starlette": "fastapi"}  # declared by those
+
+
+def name_of(requirement):
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-").replace(".", "-")
+
+
+def declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    shipped = [
+        *project["dependencies"],
+        *(one for extra in extras if extra not in ("test", "bench") for one in extras[extra]),
+    ]
+    return {name_of(one) for one in shipped}
+
+
+def imported():
+    """Every distribution that our packages import, wherever in a file, with a file that does."""
+    found = {}
+    known = packages_distributions()
+    for path in (file for package in OURS for file in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            for top in {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - set(OURS):
+                found[tuple(name_of(one) for one in known.get(top, [top]))] = path
+    return found
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    shipped, found = declared(), imported()
+    covered = shipped | {name for name, by in COMES_WITH.items() if by in shipped}
+    assert {names: path for names, path in found.items() if not covered & set(names)} == {}
+    assert shipped - {name for names in found for name in names} == set()
+
+
+def test_installed_packages_agree_with_each_other():
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_package_that_is_run_has_a_licence_that_lets_it_be_shipped():
+    text = (ROOT / "deploy" / "run.lock").read_text(encoding="utf-8")
+    names = {name_of(line) for line in text.splitlines() if re.match(r"[a-z0-9]", line, re.IGNORECASE)}
+    told = {}
+    for name in sorted(names):
+        with contextlib.suppress(PackageNotFoundError):
+            kept = metadata(name)
+            classifiers = [one for one in kept.get_all("Classifier", []) if one.startswith("License ::")]
+            told[name] = " ".join(
+                [kept.get("License-Expression") or "", (kept.get("License") or "")[:200], *classifiers]
+            )
+    assert len(told) > 40
+    assert {
+        name: said for name, said in told.items() if not PERMISSIVE.search(said) and name not in OTHERS | SAYS_NOTHING
+    } == {}
+    assert not [name for name, said in told.items() if re.search(r"\bA?GPL", said)]

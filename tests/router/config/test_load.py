@@ -209,3 +209,25 @@ def test_saved_routers_stand_in_the_place_of_the_files(tmp_path):
     changed = with_routers(config, {"support": saved, "other": None})
     assert [source.router.salt for source in changed.routers] == ["new"]
     assert len(config.routers) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    - {id: web, secret: CANARY, rmp: 5}",
+        '    - {id: web, "secret": "CANARY", rmp: 5}',
+        "    - {id: web, secrt: sk-CANARY, rmp: 5}",
+        "    - {id: web, password: 'CANARY', rmp: 5}",
+        '    - {id: web, X-Api-Key: "CANARY", Authorization: "Bearer CANARY", rmp: 5}',
+    ],
+)
+def test_a_line_is_shown_without_the_keys_in_it_and_the_caret_stays(tmp_path, line):
+    shown = refusal(write(tmp_path, f"auth:\n  keys:\n{line}\n".replace("CANARY", "canary-0123456789"))).render()
+    assert "canary" not in shown
+    _, _, _, source, caret, *_ = shown.split("\n\n")[-2].splitlines() if "\n\n" in shown else shown.splitlines()
+    assert source[caret.index("^") :] == "rmp: 5}"
+
+
+def test_a_variable_for_a_key_is_shown(tmp_path):
+    file = write(tmp_path, 'auth: {keys: [{id: web, secret: "${RR_KEY_WEB:-a-long-enough-secret}", rmp: 5}]}\n')
+    assert "${RR_KEY_WEB" in refusal(file).render()
