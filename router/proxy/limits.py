@@ -104,32 +104,49 @@ class Usage:
     day: int = 0  # the day (since 1970, UTC) of `spent_usd`
 
 
-@dataclass(slots=True)
-class LocalPermit:
-    """A permit of the in-process limiter."""
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A permit that is settled once and released once, however often it is said."""
 
-    usage: Usage
-    reserved: int
-    clock: Callable[[], float]
     requests: Quota | None = None
     tokens: Quota | None = None
     _settled: bool = False
     _released: bool = False
 
     def settle(self, *, tokens: int | None, cost_usd: float | None) -> None:
-        """Book the real usage once."""
-        if self._settled:
-            return
-        self._settled = True
-        self.usage.spent_usd += cost_usd or 0.0
+        """Book the real usage once. A request that never learned its usage keeps its reservation."""
+        if not self._settled:
+            self._settled = True
+            self._book(tokens, cost_usd or 0.0)
+
+    def release(self) -> None:
+        """Free the place, once."""
+        if not self._released:
+            self._released = True
+            self._free()
+
+    def _book(self, tokens: int | None, cost_usd: float) -> None:
+        raise NotImplementedError
+
+    def _free(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class LocalPermit(Held):
+    """A permit of the in-process limiter."""
+
+    usage: Usage
+    reserved: int
+    clock: Callable[[], float]
+
+    def _book(self, tokens: int | None, cost_usd: float) -> None:
+        self.usage.spent_usd += cost_usd
         if self.usage.tokens is not None and tokens is not None:
             self.usage.tokens.charge(tokens - self.reserved, self.clock())
 
-    def release(self) -> None:
-        """Free the place, once. A request that never learned its usage keeps its reservation."""
-        if not self._released:
-            self._released = True
-            self.usage.running -= 1
+    def _free(self) -> None:
+        self.usage.running -= 1
 
 
 class LocalLimiter:
@@ -162,7 +179,7 @@ class LocalLimiter:
             usage.tokens.charge(reserved, now_s)
         usage.running += 1
         requests_left, tokens_left = self._quotas(usage, now_s)
-        return LocalPermit(usage, reserved, self._clock, requests_left, tokens_left)
+        return LocalPermit(usage, reserved, self._clock, requests=requests_left, tokens=tokens_left)
 
     def _of(self, tenant: str, allowance: Allowance) -> Usage:
         usage = self._usage.get(tenant)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .limits import DAY_S, WINDOW_S, Allowance, Limiter, Permit, Quota, exhausted, limited
+from .limits import DAY_S, WINDOW_S, Allowance, Held, Limiter, Permit, Quota, exhausted, limited
 
 if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
@@ -82,34 +82,23 @@ class _Booking:
 
 
 @dataclass(slots=True)
-class SharedPermit:
+class SharedPermit(Held):
     """A permit that Redis gave."""
 
     keys: tuple[str, ...]
     place: str
     allowance: Allowance
     reserved: int
-    book: Callable[[_Booking], None]
-    requests: Quota | None = None
-    tokens: Quota | None = None
-    _settled: bool = False
-    _released: bool = False
+    later: Callable[[_Booking], None]
 
-    def settle(self, *, tokens: int | None, cost_usd: float | None) -> None:
-        """Book the real usage once."""
-        if self._settled:
-            return
-        self._settled = True
+    def _book(self, tokens: int | None, cost_usd: float) -> None:
         tpm = self.allowance.tpm
         back_s = (tokens - self.reserved) * WINDOW_S / tpm if tpm and tokens is not None else 0.0
         if back_s or cost_usd:
-            self.book(_Booking(self.keys, back_s, cost_usd or 0.0))
+            self.later(_Booking(self.keys, back_s, cost_usd))
 
-    def release(self) -> None:
-        """Free the place, once."""
-        if not self._released:
-            self._released = True
-            self.book(_Booking(self.keys, place=self.place))
+    def _free(self) -> None:
+        self.later(_Booking(self.keys, place=self.place))
 
 
 class SharedLimiter:
@@ -136,9 +125,7 @@ class SharedLimiter:
         if time.monotonic() < self._rests_until_s:
             return await self._local.admit(tenant, allowance, tokens=tokens)
         if self.degraded:
-            self._rests_until_s = (
-                time.monotonic() + REST_S
-            )  # one request asks whether it is back; the others do not wait
+            self._rests_until_s = time.monotonic() + REST_S  # one request asks whether it is back, the others go on
         keys = self._keys(tenant)
         place = f"{self._node}-{next(self._places)}"
         arguments = (
@@ -186,7 +173,7 @@ class SharedLimiter:
             case "tokens":
                 raise limited("tokens per minute", allowance.tpm or 0, wait_s, quotas)
         reserved = min(tokens, allowance.tpm) if allowance.tpm else tokens
-        return SharedPermit(keys, place, allowance, reserved, self._later, *quotas)
+        return SharedPermit(keys, place, allowance, reserved, self._later, requests=quotas[0], tokens=quotas[1])
 
     async def _asked(self, script: "AsyncScript", keys: tuple[str, ...], arguments: Sequence[Any]) -> Any:
         """A script's answer, or None when Redis did not give one in time."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import time
 
@@ -237,3 +238,32 @@ def test_random_names_add_no_series(street):
     for number in range(200, 300):
         ask(street, f"east/404@n{number}", stream=False)
     assert len(street.metrics()) == after
+
+
+PUBLIC = {"/livez", "/readyz", "/version", "/metrics", "/health", "/healthz"}
+
+
+def operations(street):
+    """Every method and path of the OpenAPI document, its parameters filled in."""
+    paths = street.client.get("/openapi.json").json()["paths"]
+    verbs = ("get", "post", "put", "patch", "delete")
+    return [
+        (verb.upper(), re.sub(r"\{[^}]+\}", "x", path))
+        for path, item in paths.items()
+        for verb in verbs
+        if verb in item
+    ]
+
+
+def test_every_documented_address_wants_a_key_before_anything_else(street):
+    asked = [one for one in operations(street) if one[1] not in PUBLIC]
+    assert len(asked) > 15
+    for key in ("", "sk-wrong-key-000000"):
+        answers = {one: call(street, key, *one).status_code for one in asked}
+        assert {one: status for one, status in answers.items() if status != 401} == {}
+
+
+def test_every_documented_change_of_a_router_wants_a_write_key(street):
+    changes = [one for one in operations(street) if one[0] != "GET" and "/v1/routers" in one[1]]
+    assert len(changes) >= 3
+    assert {call(street, KEY, *one, NEW).status_code for one in changes} == {403}
