@@ -139,7 +139,7 @@ FIRST_AUDIO = 'stage="first_audio"'
 BARGE_IN = 'stage="barge_in"'
 SESSIONS = (
     Panel("Sessions", "Connected now.", (Query("sum(rr_ws_sessions)", "sessions"),), kind="stat", width=4, whole=True),
-    Panel("Turns", "Answered turns a second.",
+    Panel("Turns", "Replies a second by how they ended; empty: nothing was said.",
           (Query(per_s("rr_voice_turns_total", "outcome"), "{{outcome}}"),), "cps", width=6),
     Panel("End-to-end latency", "Last speech sample to the first audio byte written.", spread(STAGE, FIRST_AUDIO), "s",
           width=14, red_from=1.5),
@@ -151,6 +151,8 @@ SESSIONS = (
           (Query(quantile(0.95, STAGE, "stage", INSIDE), "{{stage}}"),), "s", width=8),
     Panel("First audio by route, p95", "For sessions of a router.",
           (Query(quantile(0.95, "rr_time_to_first_audio_seconds", "route"), "{{route}}"),), "s"),
+    Panel("First audio by variant, p95", "Sides of an experiment, as callers feel them.",
+          (Query(quantile(0.95, "rr_time_to_first_audio_seconds", "variant"), "{{variant}}"),), "s"),
     Panel("Barge-in", "First interrupting speech to the cancelled reply.", spread(STAGE, BARGE_IN), "s"),
     Panel("Interruptions", "Replies cut off, a second.",
           (Query(per_s("rr_voice_interruptions_total", "cause"), "{{cause}}"),), "cps"),

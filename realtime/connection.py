@@ -122,6 +122,8 @@ class Session:
             output = p.ItemRetrieved(item)
         elif type(output) is p.ItemDeleted:
             pipeline.recordings.drop(output.item_id)
+        elif type(output) is p.ResponseDone:
+            pipeline.stamps.over(output.response)
         frame = self._codec.encode(output)  # type: ignore[arg-type]  # and everything else is for the client
         if frame is None:
             return

@@ -8,7 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .protocol import AudioChunk, TextDelta
+from policies import Decision
+
+from .outcomes import outcome_of
+from .protocol import AudioChunk, ResponseView, TextDelta
 from .studio import Studio
 
 log = logging.getLogger("realtime.turn")
@@ -29,6 +32,28 @@ class TurnStamps:
         self._at: dict[str, float] = {}
         self._response_id = ""
         self._onset_s: float | None = None
+        self._begun: set[str] = set()  # replies that were started and are not over
+        self._decision: Decision | None = None  # that routed the reply to this turn
+        self._heard = True  # words in the last turn, as far as one knows
+
+    def begun(self, response_id: str) -> None:
+        """A reply is made."""
+        self._begun.add(response_id)
+
+    def over(self, view: ResponseView) -> None:
+        """A reply has ended. One beside the conversation is none of a turn."""
+        begun = view.id in self._begun
+        self._begun.discard(view.id)
+        if view.conversation_id is None:
+            return
+        outcome = outcome_of(view, begun=begun, heard=self._heard)
+        for observer in self._studio.observers:
+            observer.on_reply(outcome)
+
+    def routed(self, response_id: str, decision: Decision) -> None:
+        """The words of a reply have been routed."""
+        if response_id == (self._response_id or response_id):
+            self._response_id, self._decision = response_id, decision
 
     def speech_started(self, ago_s: float) -> None:
         """The user speaks since `ago_s` seconds: perhaps an interruption."""
@@ -38,10 +63,11 @@ class TurnStamps:
         """The turn is over; its last speech was `ago_s` seconds ago."""
         now_s = self._studio.clock()
         self._at = {"speech_end": now_s - max(0.0, ago_s), "endpointing": now_s}
-        self._response_id = ""
+        self._response_id, self._decision, self._heard = "", None, True
 
-    def transcribed(self) -> None:
+    def transcribed(self, text: str) -> None:
         """The words are known."""
+        self._heard = bool(text.strip())
         self._at.setdefault("transcript", self._studio.clock())
 
     def told(self, response_id: str, event: Any) -> None:
@@ -90,6 +116,7 @@ class TurnStamps:
         durations = {stage: begin - end for stage, (begin, end) in spans.items()}
         for observer in self._studio.observers:
             observer.on_turn(spans)
+            observer.on_first_audio(spans["first_audio"][0] - spans["first_audio"][1], self._decision)
         for stage, seconds in durations.items():
             for observer in self._studio.observers:
                 observer.on_stage(stage, seconds)

@@ -95,6 +95,7 @@ class Pipeline:
 
     def _start_reply(self, effect: p.StartReply) -> None:
         response_id = effect.response_id
+        self.stamps.begun(response_id)
         reply = self.speculation.adopt(effect.request)
         if reply is not None:
             task = reply.release(response_id, self._post, self._outbox, self.stamps)
@@ -176,7 +177,7 @@ class Pipeline:
 
     def _heard(self, event: p.PipelineEvent) -> None:
         if isinstance(event, p.TranscriptFinal):
-            self.stamps.transcribed()
+            self.stamps.transcribed(event.text)
         self._post(event)
 
     def _begin(self, item_id: str, start_ms: float) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from policies import Decision
+
 from . import protocol as p
 from .account import Account
 from .latency import TurnStamps
@@ -34,11 +36,14 @@ class Reply:
         self.released = asyncio.Event()
         self.outbox: Outbox | None = None
         self.stamps: TurnStamps | None = None
+        self._decision: Decision | None = None
         self.task: asyncio.Task[None] | None = None
 
     def open(self, response_id: str, post: Post, outbox: Outbox, stamps: TurnStamps) -> None:
         """From now on tell everything, under this id; what was held back first."""
         self.response_id, self._post, self.outbox, self.stamps = response_id, post, outbox, stamps
+        if self._decision is not None:
+            stamps.routed(response_id, self._decision)
         self._join_words()
         held, self._held = self._held, []
         for event in held:
@@ -60,6 +65,12 @@ class Reply:
         if self.stamps is not None:
             self.stamps.told(self.response_id, event)
         self._post(event)
+
+    def routed(self, decision: Decision) -> None:
+        """Its words have been routed."""
+        self._decision = decision
+        if self.stamps is not None:
+            self.stamps.routed(self.response_id, decision)
 
     def _hold(self, event: Any) -> None:
         """Keep it; words that nobody has seen yet may as well be told in one piece."""

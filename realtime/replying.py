@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from policies import Decision
 from router.proxy.limits import Permit
 from router.proxy.site import settle
 from router.record import Record
@@ -83,6 +84,10 @@ class Voiceless(Protocol):
         """Report to the session."""
         ...
 
+    def routed(self, decision: Decision) -> None:
+        """Its words have been routed."""
+        ...
+
 
 class Writing:
     """Writes one reply; `words` hands text on to be spoken."""
@@ -107,6 +112,7 @@ class Writing:
         try:
             stream = await router.stream(document, account.caller(request.voice_profile))
             record = stream.record
+            self._reply.routed(record.decision)
             try:
                 await self._read(stream, permit)
             finally:

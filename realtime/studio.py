@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from policies import Target, Timeouts, Try
+from policies import Decision, Target, Timeouts, Try
 from router.config.models import Realtime
 from router.router import Router
 from router.upstreams.base import UpstreamFault
@@ -51,6 +51,14 @@ class TurnObserver(Protocol):
 
     def on_turn(self, stages: Mapping[str, tuple[float, float]]) -> None:
         """A turn was answered: of each stage begin and end, in seconds ago; `first_audio` is the whole."""
+        ...
+
+    def on_first_audio(self, seconds: float, decision: Decision | None) -> None:
+        """A reply begins to sound, so long after the last speech; `decision` routed its words."""
+        ...
+
+    def on_reply(self, outcome: str) -> None:
+        """A reply of the conversation is over: one of `outcomes.OUTCOMES`."""
         ...
 
     def on_interruption(self, seconds: float) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from policies import Decision
 from router.metrics import Metrics
+
+from .outcomes import OUTCOMES
 
 SPECULATIONS = ("begun", "adopted", "dropped")
 
@@ -15,15 +18,23 @@ class VoiceMetrics:
         self._metrics = metrics
         for outcome in SPECULATIONS:
             metrics.series.child("rr_voice_speculations_total", outcome)
+        for outcome in OUTCOMES:
+            metrics.series.child("rr_voice_turns_total", outcome)
 
     def on_stage(self, stage: str, seconds: float) -> None:
         """One stage of a turn."""
         self._metrics.voice_stage(stage, seconds)
-        if stage == "first_audio":
-            self._metrics.series.child("rr_voice_turns_total", "answered").inc()
 
     def on_turn(self, stages: Mapping[str, tuple[float, float]]) -> None:
         """The whole of a turn; its stages were told one by one."""
+
+    def on_first_audio(self, seconds: float, decision: Decision | None) -> None:
+        """A reply begins to sound."""
+        self._metrics.first_audio(seconds, decision)
+
+    def on_reply(self, outcome: str) -> None:
+        """A reply is over."""
+        self._metrics.series.child("rr_voice_turns_total", outcome).inc()
 
     def on_interruption(self, seconds: float) -> None:
         """A reply was cut off by the user's voice."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from policies import Decision
+
 
 class Turns(Protocol):
     """Where turns are traced."""
@@ -24,6 +26,12 @@ class VoiceTracing:
 
     def on_stage(self, stage: str, seconds: float) -> None:
         """Told with the whole turn."""
+
+    def on_first_audio(self, seconds: float, decision: Decision | None) -> None:
+        """Told with the whole turn."""
+
+    def on_reply(self, outcome: str) -> None:
+        """Counted elsewhere."""
 
     def on_interruption(self, seconds: float) -> None:
         """Counted elsewhere."""

@@ -17,7 +17,7 @@ from realtime.audio.resample import resample
 from realtime.audio.wav import MalformedWav, read_wav, wav_bytes
 from realtime.stages.base import HEARING_RATE, Line, Speaker, Transcriber, Transcript, Utterance
 from realtime.stages.chunker import chunks_of
-from router.upstreams.base import Call, Reply, UpstreamFault
+from router.upstreams.base import Call, Reply, UpstreamFault, read_whole
 
 from .local_tts import installed_voices
 from .multipart import MalformedForm, form_parts
@@ -63,14 +63,7 @@ class LocalReply:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See the port."""
-        parts: list[bytes] = []
-        size = 0
-        while part := await self.read():
-            size += len(part)
-            if size > limit_bytes:
-                raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the answer is larger than {limit_bytes} bytes")
-            parts.append(part)
-        return b"".join(parts)
+        return await read_whole(self, limit_bytes)
 
     def close(self) -> None:
         """See the port."""

@@ -69,6 +69,25 @@ async def _accepted(reply: Reply) -> Reply:
     raise failed(reply.status, reply.headers, body, time.time())
 
 
+class _HttpModel:
+    """A speech model of a server that speaks OpenAI."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        target: Target,
+        timeouts: Timeouts,
+        settings: HttpSpeechSettings | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._target = target
+        self._timeouts = timeouts
+        self._settings = settings or HttpSpeechSettings()
+
+    async def aclose(self) -> None:
+        """The upstream is shared and stays open."""
+
+
 class HttpHearing:
     """One utterance, uploaded whole."""
 
@@ -106,20 +125,8 @@ class HttpHearing:
         self._parts.clear()
 
 
-class HttpTranscriber:
+class HttpTranscriber(_HttpModel):
     """A transcription model of a server that speaks OpenAI."""
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        target: Target,
-        timeouts: Timeouts,
-        settings: HttpSpeechSettings | None = None,
-    ) -> None:
-        self._upstream = upstream
-        self._target = target
-        self._timeouts = timeouts
-        self._settings = settings or HttpSpeechSettings()
 
     async def open(self, utterance: Utterance) -> Hearing:
         """See the port. Nothing is sent before the end of the utterance."""
@@ -165,9 +172,6 @@ class HttpTranscriber:
         finally:
             reply.close()
         return _transcript(answer, len(pcm))
-
-    async def aclose(self) -> None:
-        """The upstream is shared and stays open."""
 
 
 def _transcript(answer: Any, pcm_bytes: int) -> Transcript:
@@ -220,21 +224,13 @@ def _logprobs(told: Any) -> tuple[Mapping[str, Any], ...] | None:
     )
 
 
-class HttpSpeaker:
+class HttpSpeaker(_HttpModel):
     """A speech model of a server that speaks OpenAI."""
 
-    def __init__(
-        self,
-        upstream: Upstream,
-        target: Target,
-        timeouts: Timeouts,
-        settings: HttpSpeechSettings | None = None,
-    ) -> None:
-        self._upstream = upstream
-        self._target = target
-        self._timeouts = timeouts
-        self._settings = settings or HttpSpeechSettings()
-        self.steers = any(fnmatchcase(target.model, pattern) for pattern in self._settings.steering)
+    @property
+    def steers(self) -> bool:
+        """See the port: where the server's section of the file says so."""
+        return any(fnmatchcase(self._target.model, pattern) for pattern in self._settings.steering)
 
     async def speak(self, line: Line) -> AsyncIterator[SpokenAudio]:
         """See the port. These servers tell no word times."""
@@ -266,9 +262,6 @@ class HttpSpeaker:
                 yield piece
         finally:
             reply.close()
-
-    async def aclose(self) -> None:
-        """The upstream is shared and stays open."""
 
 
 async def _pieces(reply: Reply, rate: int) -> AsyncIterator[SpokenAudio]:

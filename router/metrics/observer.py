@@ -179,12 +179,17 @@ class Metrics(Silent):
             "rr_requests_total", "chat", NONE, NONE, "error", TURNED_AWAY.get(refused.status, OTHER)
         ).inc()
 
-    def voice_stage(self, stage: str, duration_s: float, *, route: str | None = None) -> None:
-        """A latency of a voice turn; `first_audio` also counts for its route ("router/route id")."""
+    def voice_stage(self, stage: str, duration_s: float) -> None:
+        """A latency of a voice turn."""
         self.series.child("rr_voice_stage_seconds", stage if stage in STAGES else OTHER).observe(duration_s)
-        if stage == "first_audio":
-            name = route if route is None or route in self.labels.routes else OTHER
-            self.series.child("rr_time_to_first_audio_seconds", name or NONE).observe(duration_s)
+
+    def first_audio(self, duration_s: float, decision: Decision | None) -> None:
+        """A spoken reply began to sound; `decision` routed its words, None when they were never routed."""
+        labels = self.labels
+        route, variant = NONE, NONE
+        if decision is not None:
+            route, variant = labels.route(decision.router, decision.route_id), labels.variant(decision.variant_id)
+        self.series.child("rr_time_to_first_audio_seconds", route, variant).observe(duration_s)
 
     def _first_asked(self, named: Named) -> Asked:
         router, route, variant, reason, protocol = named

@@ -61,6 +61,19 @@ class Reply(Protocol):
         ...
 
 
+async def read_whole(reply: Reply, limit_bytes: int) -> bytes:
+    """What is left of a reply, to its end. Closes it and raises UpstreamFault when that is more than `limit_bytes`."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await reply.read():
+        size += len(piece)
+        if size > limit_bytes:
+            reply.close()
+            raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the answer is larger than {limit_bytes} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 class Upstream(Protocol):
     """A provider."""
 

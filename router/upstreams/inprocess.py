@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from policies import Outcome
 
-from .base import UpstreamFault
+from .base import UpstreamFault, read_whole
 
 JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json"}
 SSE_HEADERS: Mapping[str, str] = {"content-type": "text/event-stream; charset=utf-8"}
@@ -98,14 +98,7 @@ class ScheduledReply:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """Everything to the end. Raises UpstreamFault beyond `limit_bytes`."""
-        parts: list[bytes] = []
-        size = 0
-        while part := await self.read():
-            size += len(part)
-            if size > limit_bytes:
-                raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the answer is larger than {limit_bytes} bytes")
-            parts.append(part)
-        return b"".join(parts)
+        return await read_whole(self, limit_bytes)
 
     def close(self) -> None:
         """Stop; later reads give the clean end."""

@@ -20,7 +20,7 @@ import orjson
 
 from policies import Outcome
 
-from .base import Call, UpstreamFault
+from .base import Call, UpstreamFault, read_whole
 from .egress import refusal
 from .inprocess import JSON_HEADERS, SSE_HEADERS, Clock, Piece, ScheduledReply
 from .litellm_faults import CODES, connection_fault, said, status_of, waiting_headers
@@ -193,12 +193,7 @@ class StreamedReply:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """Everything to the end. Raises UpstreamFault beyond `limit_bytes`."""
-        whole = b""
-        while part := await self.read():
-            whole += part
-            if len(whole) > limit_bytes:
-                raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the answer is larger than {limit_bytes} bytes")
-        return whole
+        return await read_whole(self, limit_bytes)
 
     def close(self) -> None:
         """Cut the provider's connection unless the end was reached. litellm closes in a task, owned by the upstream."""

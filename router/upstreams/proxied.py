@@ -12,7 +12,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from policies import Outcome, Timeouts
 
-from .base import Call, Reply, UpstreamFault
+from .base import Call, Reply, UpstreamFault, read_whole
 from .egress import refusal
 from .http1 import Address
 from .openai_http import FORWARDED, USER_AGENT, checked_headers, checked_key
@@ -138,15 +138,7 @@ class ProxiedReply:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See `Reply.body`."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read():
-            size += len(piece)
-            if size > limit_bytes:
-                self.close()
-                raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the body is longer than {limit_bytes} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await read_whole(self, limit_bytes)
 
     def close(self) -> None:
         """See `Reply.close`."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 
+import httpx
 import pytest
 
 from router.upstreams.scripted import ScriptedServer
@@ -159,3 +160,18 @@ async def test_word_times_come_with_the_sound_when_they_are_wanted(port):
     assert starts == sorted(starts)
     assert all(start < end for start, end in zip(starts, ends, strict=True))
     assert starts[1] >= ends[0] - 0.001
+
+
+async def test_first_audio_is_counted_for_its_route_and_turns_by_how_they_ended(port, caller):
+    async with connected(port) as client, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        client.say(caller("count to twenty"))
+        await client.until("response.output_audio.delta")
+        client.say(caller("no stop please"))
+        await client.done()
+        await client.done()
+        text = (await http.get("/metrics")).text
+    counted = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(counted['rr_time_to_first_audio_seconds_count{route="voice/default",variant="a"}']) >= 2
+    assert float(counted['rr_voice_turns_total{outcome="interrupted"}']) >= 1
+    assert float(counted['rr_voice_turns_total{outcome="answered"}']) >= 1
+    assert counted['rr_voice_turns_total{outcome="failed"}'] == "0.0"

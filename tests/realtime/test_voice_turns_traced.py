@@ -39,7 +39,7 @@ def test_stages_follow_one_another(scene, caplog):
     studio, stamps, turns = scene
     stamps.speech_stopped(0.5)
     studio.now_s += 0.3
-    stamps.transcribed()
+    stamps.transcribed("hi")
     studio.now_s += 0.4
     with caplog.at_level("INFO", "realtime.turn"):
         answer(studio, stamps)

@@ -97,13 +97,20 @@ def test_attempts_of_a_voice_session_are_counted_as_realtime(metrics):
 
 
 def test_voice_stages_are_a_closed_set(metrics):
-    metrics.voice_stage("first_audio", 0.3, route="support/default")
     metrics.voice_stage("first_audio", 0.3)
     metrics.voice_stage("made_up", 0.1)
-    assert value(metrics, "rr_voice_stage_seconds_count", stage="first_audio") == 2
+    assert value(metrics, "rr_voice_stage_seconds_count", stage="first_audio") == 1
     assert value(metrics, "rr_voice_stage_seconds_count", stage="other") == 1
-    assert value(metrics, "rr_time_to_first_audio_seconds_count", route="support/default") == 1
-    assert value(metrics, "rr_time_to_first_audio_seconds_count", route="none") == 1
+
+
+def test_first_audio_counts_for_the_route_and_variant_that_wrote_the_reply(metrics):
+    name = "rr_time_to_first_audio_seconds_count"
+    metrics.first_audio(0.3, decision())
+    metrics.first_audio(0.3, decision(variant="another"))
+    metrics.first_audio(0.3, None)
+    assert value(metrics, name, route="support/default", variant="cheap") == 1
+    assert value(metrics, name, route="support/default", variant="other") == 1
+    assert value(metrics, name, route="none", variant="none") == 1
 
 
 def test_circuits_are_read_at_the_scrape_and_forgotten_with_their_targets(metrics):
