@@ -39,15 +39,16 @@ def run(wanted: Wanted, *, as_json: bool = False) -> int:
     try:
         config = load(wanted.config, os.environ)
         table = build_table(config)
-        reader = open_reader(wanted.records or config.records.url)
     except ConfigError as error:
         return complain(error)
-    except (ValueError, StoreError) as error:
-        return fail(f"records: {error}")
     name = wanted.router.removeprefix("router/")
     policy = table.policies.get(name)
     if policy is None:
         return fail(f"there is no router {name!r}; configured are: {', '.join(sorted(table.policies)) or 'none'}")
+    try:
+        reader = open_reader(wanted.records or config.records.url)
+    except (ValueError, StoreError) as error:
+        return fail(f"records: {error}")
     version = wanted.version or policy.checksum
     try:
         found = versions(reader, name)
