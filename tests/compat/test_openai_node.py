@@ -67,7 +67,7 @@ def test_the_sdk_repeats_nothing_and_leaves_nothing_running(chat):
 
 def test_routing_embeddings_and_moderations_come_through(chat):
     assert chat["routed"] == ["spanish-premium", "spanish-premium"]
-    assert (chat["embeddings"], chat["flagged"]) == ([16, 16], True)
+    assert (chat["embeddings"], chat["flagged"]) == ([256, 256], True)
 
 
 def test_a_client_secret_opens_a_session(voice):

@@ -106,8 +106,8 @@ def test_routing_fields_are_read_at_both_places_and_never_reach_a_provider(chat)
 
 
 def test_embeddings_and_moderations_come_through(chat):
-    assert chat["embeddings"] == [16, 16]
-    assert chat["default_embedding"] == 16
+    assert chat["embeddings"] == [256, 256]
+    assert chat["default_embedding"] == 256
     assert chat["same_vector"] < 1e-5
     assert chat["flagged"] == [True, True]
 
