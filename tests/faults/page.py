@@ -11,8 +11,8 @@ HEAD = """# The failure contract
 
 Made from the fault matrix by `python -m tests.faults.page > docs/failure-contract.md`. What breaks, what a client sees,
 the worst figure that a run measured, and the test that proves it. Figures in plain ms are the time of the whole
-request, of which the sixty words alone take 70 ms. They were measured on two cores shared with much other work (a load
-of about eight), with timers shortened by configuration: connect 0.5 s, first token 0.8 s, idle 0.6 s.
+request, of which the sixty words alone take 70 ms. They were measured on two cores that other
+work shared, with timers shortened by configuration: connect 0.5 s, first token 0.8 s, idle 0.6 s.
 
 `make test` runs every row. Networks are broken in network namespaces, clocks by libfaketime, processor and memory by
 control groups; where a machine offers none of these, or is not root, the row is skipped and says why. To measure
