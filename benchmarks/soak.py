@@ -57,7 +57,7 @@ realtime: {{model: east/ok, limits: {{concurrent_sessions: 100}}}}
 records: {{url: "memory://"}}
 """
 
-Sample = tuple[float, float, int, int]  # seconds, MB, descriptors, asyncio tasks
+Sample = tuple[float, float, int, int, int]  # seconds, MB, descriptors, asyncio tasks, requests under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,10 @@ async def served(port: int) -> AsyncIterator[Place]:
             process.stdout.close()
 
 
-async def _sampler(place: Place, samples: list[Sample], every_s: float) -> None:
+async def _sampler(place: Place, samples: list[Sample], tally: Tally, every_s: float) -> None:
     began_s = time.monotonic()
     while True:
-        samples.append((time.monotonic() - began_s, *await place.sample()))
+        samples.append((time.monotonic() - began_s, *await place.sample(), tally.under_way))
         await asyncio.sleep(every_s)
 
 
@@ -130,7 +130,7 @@ async def run(*, seconds: float, streams: int, sessions: int, seed: int, picture
         before = (await place.sample())[1:]
         until_s = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
-            sampling = group.create_task(_sampler(place, samples, max(0.5, seconds / 400)))
+            sampling = group.create_task(_sampler(place, samples, tally, max(0.5, seconds / 400)))
             async with asyncio.TaskGroup() as load:
                 for number in range(streams):
                     load.create_task(streamer(place.port, tally, seed * 1_000_003 + number, until_s))
@@ -169,7 +169,7 @@ def _slopes(samples: list[Sample], seconds: float, picture: Path | None, *, requ
     )
     panels = []
     for n, (name, tolerated) in enumerate(names, 1):
-        points = [(one[0], float(one[n])) for one in samples if one[0] <= seconds]
+        points = [(one[0], float(one[n]), float(one[4])) for one in samples if one[0] <= seconds]
         panels.append((name, points, slope(warm(points), tolerated)))
     if picture is not None:
         plot(panels, picture)

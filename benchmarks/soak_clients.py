@@ -33,6 +33,7 @@ class Tally:
     ended: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     turns: int = 0
+    under_way: int = 0  # requests open now
 
 
 async def ask(port: int, model: str, *, stream: bool, leave_after_s: float | None) -> str:
@@ -81,11 +82,14 @@ async def streamer(port: int, tally: Tally, seed: int, until_s: float) -> None:
     while time.monotonic() < until_s:
         model = chance.choice(FAULTS)
         leaves = chance.uniform(0.0, 2.0) if chance.random() < 0.1 else None
+        tally.under_way += 1
         try:
             async with asyncio.timeout(40):
                 ended = await ask(port, model, stream=chance.random() < 0.8, leave_after_s=leaves)
         except (OSError, TimeoutError) as error:
             ended = f"lost: {type(error).__name__}"
+        finally:
+            tally.under_way -= 1
         if ended.startswith("lost"):
             tally.lost.append(f"{model}: {ended}")
         tally.ended[ended.partition(":")[0]] += 1

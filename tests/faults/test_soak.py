@@ -26,12 +26,13 @@ def test_the_judge_sees_what_is_lost():
     assert judged(head + b"data: [DONE]\n\n\r\n0\r\n\r\n", stream=True) == "complete"
 
 
-def walk(rise_a_minute, *, noise=30.0, minutes=12.0, seed=1):
+def walk(rise_a_minute, *, noise=30.0, minutes=12.0, seed=1, busy=0.0):
     """A series whose neighbours are alike: every tenth sample is drawn anew."""
     chance, drawn, points = random.Random(seed), 0.0, []
     for n in range(int(minutes * 60)):
         drawn = chance.gauss(0, noise) if n % 10 == 0 else drawn
-        points.append((float(n), 500 + rise_a_minute * n / 60 + drawn))
+        load = chance.gauss(100, 20) + busy * n
+        points.append((float(n), 500 + rise_a_minute * n / 60 + drawn + load, load))
     return points
 
 
@@ -41,7 +42,7 @@ def test_a_leak_is_told_from_noise_and_too_much_noise_is_not_taken_for_a_proof()
     noisy = [slope(walk(0.0, noise=300.0, seed=n), 1.0).verdict for n in range(200)]
     assert noisy.count("grows") <= 10
     assert noisy.count("undecided") > 150
-    assert slope([(0.0, 1.0), (1.0, 2.0)], 1.0).verdict == "undecided"
+    assert slope([(0.0, 1.0, 1.0), (1.0, 2.0, 1.0)], 1.0).verdict == "undecided"
 
 
 def test_the_interval_of_a_flat_series_holds_nought_nineteen_times_in_twenty():
@@ -50,7 +51,7 @@ def test_the_interval_of_a_flat_series_holds_nought_nineteen_times_in_twenty():
 
 
 def test_the_first_quarter_is_for_warming_up():
-    assert [x for x, _ in warm([(float(n), 0.0) for n in range(9)])] == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert [x for x, *_ in warm([(float(n), 0.0, 0.0) for n in range(9)])] == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 
 
 def test_each_thing_that_is_wrong_with_a_run_is_said():
@@ -60,3 +61,8 @@ def test_each_thing_that_is_wrong_with_a_run_is_said():
     said = ["lost: ok: lost", "tasks grows", "63 tasks are left", "rr_inflight is 1.0", "tracebacks"]
     assert soak.failures(run) == said
     assert "tasks grows" not in soak.failures({**run, "seconds": 20})
+
+
+def test_what_follows_the_load_is_no_leak_and_a_leak_is_one_at_any_load():
+    assert slope(walk(0.0, noise=0.1, busy=0.3), 1.0).verdict == "flat"
+    assert slope(walk(9.0, noise=0.1, busy=0.3), 1.0).verdict == "grows"
