@@ -16,7 +16,7 @@ from .judging import LISTENS_MS, verdict
 from .latency import TurnStamps
 from .outbox import Outbox
 from .recordings import Recordings
-from .reply import Reply
+from .reply import Reply, let_go
 from .speculation import Speculation
 from .stages.base import TurnEvent
 from .studio import Studio
@@ -105,6 +105,7 @@ class Pipeline:
             task = self._group.create_task(reply.run())
         self._replies[response_id] = (reply, task)
         task.add_done_callback(lambda _: self._replies.pop(response_id, None))
+        task.add_done_callback(let_go)
 
     def _cancel_reply(self, response_id: str) -> None:
         found = self._replies.pop(response_id, None)
@@ -245,6 +246,7 @@ class Pipeline:
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(let_go)
 
     # --- settings ------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ of a response, and speaks no further than its first segment.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,15 @@ from .speaking import Speaking
 from .studio import Studio
 
 Post = Callable[[p.Event], None]
+
+
+def let_go(task: asyncio.Task[None]) -> None:
+    """When it is over: a cancelled task keeps its error, and with that all it was about, until somebody asks for it.
+
+    Replies are cancelled all day; what they leave would wait for the garbage collector, which stops everybody.
+    """
+    with suppress(asyncio.CancelledError):
+        task.exception()
 
 
 class Reply:
@@ -95,9 +105,12 @@ class Reply:
             return
         speaking = Speaking(self, self._studio, self._account.session_id)
         writing.words = speaking.words
-        async with asyncio.TaskGroup() as group:
-            spoken = group.create_task(speaking.run())
-            if await writing.run(self._studio.router, self._account):
-                speaking.no_more_words()
-            else:
-                spoken.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                spoken = group.create_task(speaking.run())
+                if await writing.run(self._studio.router, self._account):
+                    speaking.no_more_words()
+                else:
+                    spoken.cancel()
+        except asyncio.CancelledError as cut:
+            raise cut.with_traceback(None) from None  # the group's frame holds the error that holds the frame

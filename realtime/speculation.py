@@ -14,7 +14,7 @@ from router.refusal import Refusal
 from .account import Account
 from .prompting import chat_document
 from .protocol import ReplyRequest
-from .reply import Reply
+from .reply import Reply, let_go
 from .studio import Studio
 from .transcribing import Transcribing
 
@@ -44,6 +44,7 @@ class Speculation:
         self.drop()
         self._tries += 1
         self._task = self._group.create_task(self._guess(turn, foresee))
+        self._task.add_done_callback(let_go)
 
     async def _guess(self, turn: Transcribing, foresee: Foresee) -> None:
         transcript = await turn.peek()

@@ -79,9 +79,11 @@ class Chunker:
         """More text; the chunks it completes."""
         self._text += token
         chunks: list[Chunk] = []
-        while self._scanned < len(self._text):
-            cut = self._cut_after(self._scanned)
+        while (at := self._scanned) < len(self._text):
             self._scanned += 1
+            if 0 < at < MAX_CHARS - 1 and self._text[at - 1].isalnum() and self._text[at].isalnum():
+                continue  # nearly every character: inside a word nothing can be decided
+            cut = self._cut_after(at)
             if cut:
                 chunks.append(self._take(cut))
         return chunks
