@@ -99,7 +99,7 @@ def plot(results: list[Result], path: Path) -> None:
             padding=4,
         )
         axis.set_xscale("log")
-        axis.set_xlim(right=max(values) * 6)
+        axis.set_xlim(min(value for value in values if value > 0) / 3, max(values) * 6)
         axis.invert_yaxis()
         axis.set_title(title, fontsize=11)
         axis.spines[["top", "right"]].set_visible(False)

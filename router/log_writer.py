@@ -8,6 +8,7 @@ loop never waits long for it.
 
 import os
 import select
+import stat
 import threading
 import time
 from collections import deque
@@ -95,8 +96,10 @@ class Batches(Generic[T]):
         ready = select.poll()
         ready.register(descriptor, select.POLLOUT)
         content = text.encode(errors="backslashreplace")
-        for start in range(0, len(content), PIECE_BYTES):
+        size = len(content) if stat.S_ISREG(os.fstat(descriptor).st_mode) else PIECE_BYTES  # a file always takes
+        start = 0
+        while start < len(content):
             while not ready.poll(LOOK_MS):
                 if self._over.is_set() and time.monotonic() > self._gives_up_s:
                     raise TimeoutError
-            os.write(descriptor, content[start : start + PIECE_BYTES])
+            start += os.write(descriptor, content[start : start + size])

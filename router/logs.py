@@ -38,11 +38,6 @@ _SECRETS = re.compile(
 )
 Item = logging.LogRecord | str
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "color_message"}
-# Without one of these, in lower case, no text can match `_SECRETS`.
-_SIGNS = (
-    *(f"{start}{dash}" for start in ("sk", "pk", "rk", "ek", "xai", "tgp") for dash in "-_"),
-    *("aiza", "eyj", "bearer", "basic", "key=", "token=", "://"),
-)
 
 
 @dataclass(slots=True)
@@ -55,11 +50,6 @@ class Redaction:
     def of(cls, secrets: Iterable[str]) -> "Redaction":
         """For these secrets; very short ones are left out, they would match everywhere."""
         return cls(tuple(sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)))
-
-    def may_touch(self, text: str) -> bool:
-        """Whether anything in the text may be a key; False is certain."""
-        low = text.lower()
-        return any(sign in low for sign in _SIGNS) or any(secret in text for secret in self.known)
 
     def __call__(self, text: str) -> str:
         """The text without keys."""
@@ -77,15 +67,14 @@ class Line(logging.Formatter):
         self.json = form == "json"
         self._colours = colours or {}
         self._redact = redaction
-        self.plain = lru_cache(1024)(self._cleaned)  # a text that came from outside, fit for a field
+        self.plain = lru_cache(1024)(self._cleaned)  # a text from outside without keys, fit for a field
 
     def write(self, items: Sequence[Item]) -> list[str]:
-        """Whatever is queued, as lines. Those that are lines already pass the redaction all together."""
-        lines = [item if isinstance(item, str) else self._formatted(item) for item in items]
-        return [self._redact(line) for line in lines] if self._redact.may_touch("\n".join(lines)) else lines
+        """Whatever is queued, as lines; what is a line already was made by `event`."""
+        return [item if isinstance(item, str) else self._formatted(item) for item in items]
 
     def event(self, wall_s: float, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
-        """A line of plain fields: texts in them are either ours or `plain`."""
+        """A line of fields whose texts have passed `plain`, or are ours from the first to the last character."""
         return self._joined(moment(wall_s), level, name, message, fields)
 
     def _cleaned(self, text: str) -> str:
@@ -152,7 +141,7 @@ class Queued(logging.Handler):
         return kept
 
     def emit(self, record: Item) -> None:
-        """Queue a record, or a line that is ready but for the redaction; or drop it."""
+        """Queue a record or a line; or drop it."""
         if not self.batches.put(record):
             self.dropped += 1
 

@@ -1,16 +1,19 @@
 """One line for every request that ended or was turned away: names, figures and error classes, never content."""
 
 import logging
+import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .cost import cost_usd, tokens_of
-from .logs import Queued, escaped
+from .logs import Queued
 from .observers import Silent, TurnedAway
 from .record import Record
 
 _logger = logging.getLogger("router.requests")
 _house = logging.getLogger("router")
+_OWN_ID = re.compile("req_[0-9a-f]{24}")  # as the proxy makes them: no key looks like that
 
 
 class RequestLog(Silent):
@@ -27,10 +30,7 @@ class RequestLog(Silent):
         handlers = _house.handlers
         if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_house.propagate or _logger.handlers):
             queued, name = handlers[0], "INFO" if level == logging.INFO else "WARNING"
-            fields = fields_of(record)
-            fields["requested"] = queued.line.plain(fields["requested"])  # the client's own words
-            if record.request_id is not None:
-                fields["request_id"] = escaped(record.request_id)
+            fields = fields_of(record, queued.line.plain)
             queued.emit(queued.line.event(time.time(), name, _logger.name, "request", fields))
         else:
             _logger.log(level, "request", extra={"fields": fields_of(record)})
@@ -48,8 +48,11 @@ class RequestLog(Silent):
             _logger.info("request refused", extra={"fields": fields})
 
 
-def fields_of(record: Record) -> dict[str, Any]:
-    """What a request's line says, what is read first first; what is not known is left out."""
+def fields_of(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]:
+    """What a request's line says, what is read first first; what is not known is left out.
+
+    `plain` cleans the texts that clients have a hand in: ids, and models, which also name targets.
+    """
     decision, served, tokens = record.decision, record.served, tokens_of(record.usage)
     attempts = record.attempts
     fields: dict[str, Any] = {"kind": record.kind}
@@ -57,14 +60,14 @@ def fields_of(record: Record) -> dict[str, Any]:
         fields["status"] = record.status
     if record.outcome is not None:
         fields["outcome"] = record.outcome._value_
-    fields["requested"] = decision.requested[:200]
+    fields["requested"] = plain(decision.requested[:200])
     if decision.router is not None:
         fields["route"] = f"{decision.router}/{decision.route_id}"
         if decision.variant_id is not None:
             fields["variant"] = decision.variant_id
     if served is not None:
-        fields["served"] = served.target.name
-    fields["attempts"] = [f"{one.target.name}:{one.outcome._value_}" for one in attempts]
+        fields["served"] = plain(served.target.name)
+    fields["attempts"] = [f"{plain(one.target.name)}:{one.outcome._value_}" for one in attempts]
     if record.ended_s is not None:
         fields["duration_ms"] = round((record.ended_s - record.started_s) * 1000, 1)
     if served is not None and served.first_token_s is not None:
@@ -78,7 +81,8 @@ def fields_of(record: Record) -> dict[str, Any]:
     if record.key_id is not None:
         fields["key_id"] = record.key_id
     if record.request_id is not None:
-        fields["request_id"] = record.request_id
+        own = _OWN_ID.fullmatch(record.request_id)
+        fields["request_id"] = record.request_id if own else plain(record.request_id)
     fields["generation_id"] = record.generation_id
     if record.trace_id is not None:
         fields["trace_id"] = record.trace_id
