@@ -92,14 +92,15 @@ def plot(results: list[Result], path: Path) -> None:
     names = [r.name for r in results]
     colours = ["#2b6cb0" if name == "realtime-router" else "#a0aec0" for name in names]
     for axis, (title, values) in zip(axes.flat, panels, strict=True):
-        bars = axis.barh(names, [max(value, 1e-3) for value in values], color=colours)
+        least = min(value for value in values if value > 0) / 3
+        bars = axis.barh(names, [max(value, least) for value in values], color=colours)
         axis.bar_label(
             bars,
             [f"{value:,.{0 if value >= 100 else 2}f}" if value else "no stream came whole" for value in values],
             padding=4,
         )
         axis.set_xscale("log")
-        axis.set_xlim(min(value for value in values if value > 0) / 3, max(values) * 6)
+        axis.set_xlim(least, max(values) * 6)
         axis.invert_yaxis()
         axis.set_title(title, fontsize=11)
         axis.spines[["top", "right"]].set_visible(False)
