@@ -18,6 +18,7 @@ TYPE_NAMES = frozenset(
     {"bool", "bytes", "double", "google", "int", "list", "map", "null_type", "string", "type", "uint"}
 )
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_OPERATORS = {"and": "&&", "or": "||", "not": "!"}
 _UNSET = re.compile(r'No value with name "(.*)" found in Activation')
 
 
@@ -130,6 +131,20 @@ def _located(message: str, expression: str) -> ConditionError:
     function = re.match(r"undeclared reference to '(\w+)'$", text)
     if function:
         text = f"no such function {function[1]!r}"
-    if "token recognition error at: '='" in text or "token recognition error at: '= '" in text:
-        text = "'=' compares nothing; equality is '=='"
+    text = _in_plain_words(text, expression.split("\n")[int(line) - 1][: int(column)])
     return ConditionError(text, expression=expression, line=int(line), column=int(column))
+
+
+def _in_plain_words(text: str, before: str) -> str:
+    """What the parser says, for the slips of people who write Python, SQL or half a line; `before` ends at the slip."""
+    if "token recognition error at: '='" in text or "token recognition error at: '= '" in text:
+        return "'=' compares nothing; equality is '=='"
+    if "'<EOF>'" in text and "expecting <EOF>" not in text:
+        return "it ends too early: a value or a closing bracket is missing"
+    unexpected = re.search(r"input '(.+?)' expecting", text)
+    if unexpected is None:
+        return text
+    for said in (unexpected[1], *before.split()[-2:-1]):
+        if said.lower() in _OPERATORS:
+            return f"{said!r} is no operator; write {_OPERATORS[said.lower()]!r}"
+    return f"{unexpected[1]!r} is not expected here"

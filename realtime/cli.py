@@ -55,6 +55,7 @@ def _app() -> "typer.Typer":
         )
         raise typer.Exit(run(wanted))
 
+    app.registered_commands.insert(0, app.registered_commands.pop())  # where people begin
     _add_talk(app)
     return app
 

@@ -1,9 +1,9 @@
-"""`serve`: configuration to a listening server; reload, readiness and the words at the start."""
+"""`serve`: configuration to a listening server that reloads, drains, and says why it cannot begin."""
 
 import contextlib
+import errno
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from router.logs import FORMATS, LEVELS, Logging, set_up
 from router.records import passwords_of
 from router.server import Binding, Hooks, Settings, serve
 
-from .app import House, build
+from .app import build
 from .parts import voice_findings
+from .welcome import shown, welcome
 
 log = logging.getLogger("realtime.serving")
 LOOPBACK = ("localhost", "::1")
@@ -69,7 +70,7 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
     scheme = "https" if binding.certificate else "http"
     hooks = Hooks(
         on_ready=lambda port: welcome(
-            Console(highlight=False, soft_wrap=True), f"{scheme}://{shown(binding)}:{port}", house
+            Console(highlight=False, soft_wrap=True), f"{scheme}://{shown(binding)}:{port}", house.config
         ),
         on_drain=house.drain,
         on_reload=house.reload,
@@ -79,7 +80,8 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
     except OSError as error:
         told = error.strerror or str(error)  # the one who binds names the address already
         at = "" if told.startswith("cannot listen") else f"cannot listen on {binding.host}:{binding.port}: "
-        err.print(f"error: {at}{told}", markup=False)
+        remedy = "; take another port: --port 8081, or 0 for any" if error.errno == errno.EADDRINUSE else ""
+        err.print(f"error: {at}{told}{remedy}", markup=False)
         return 1
 
 
@@ -131,52 +133,6 @@ def unreadable(binding: Binding) -> str | None:
         if path is not None and not os.access(path, os.R_OK):
             return f"{flag}: {str(path)!r} cannot be read; give a PEM file, or use --tls-dev for a self-signed one"
     return None
-
-
-def shown(binding: Binding) -> str:
-    """The host as one types it on this machine; "every address" is none that can be typed."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(binding.host, binding.host)
-    return f"[{host}]" if ":" in host else host
-
-
-def welcome(out: Console, url: str, house: House) -> None:
-    """What to try next, on stdout, once the port listens."""
-    config = house.config
-    providers = ", ".join(config.providers)
-    routers = ", ".join(f"router/{source.router.router}" for source in config.routers) or "none"
-    out.print(f"[bold]Realtime Router[/] is ready at [bold]{url}[/]")
-    out.print(f"providers: {providers}\nrouters:   {routers}\n", markup=False)
-    out.print("Try next, in another terminal:", style="bold")
-    out.print("\n".join(tries(config, url)), markup=False)
-    sys.stdout.flush()
-
-
-def tries(config: Config, url: str) -> list[str]:
-    """Lines that can be pasted into a shell as they are; with keys configured, one of them is read from RR_API_KEY."""
-    locked, model = bool(config.auth.keys), to_try(config)
-    key, quoted = ("$RR_API_KEY", 'os.environ["RR_API_KEY"]') if locked else ("unused", '"unused"')
-    return [
-        *(["  export RR_API_KEY=...  # a secret of auth.keys", ""] if locked else []),
-        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
-        f'    -H "authorization: Bearer {key}" \\',
-        f'    -d \'{{"model": "{model}", "user": "ann", "messages": [{{"role": "user", "content": "count to 5"}}]}}\'',
-        "",
-        f"  python -c '{'import os; ' if locked else ''}from openai import OpenAI",
-        f'c = OpenAI(base_url="{url}/v1", api_key={quoted})',
-        f'print(c.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "hello"}}]))\'',
-        "",
-        f"  realtime-router chat --url {url}{'' if model == 'router/demo' else f' --model {model}'}",
-        f"  Playground: {url}/ (talk, type, and see each decision explained)",
-        f"  API page: {url}/docs",
-    ]
-
-
-def to_try(config: Config) -> str:
-    """A model string that answers here: the shipped router, else a router of the file, else a demo target."""
-    routers = [source.router.router for source in config.routers if source.router.kind == "chat"]
-    if not routers:
-        return "demo/fast" if "demo" in config.providers else "auto"
-    return f"router/{'demo' if 'demo' in routers else routers[0]}"
 
 
 def secrets_of(config: Config) -> list[str]:

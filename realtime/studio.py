@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from policies import Decision, Target, Timeouts, Try
-from router.config.models import Realtime
+from router.config import Realtime
 from router.router import Router
 from router.upstreams.base import UpstreamFault
 from router.ws_tide import Tide

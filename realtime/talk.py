@@ -78,6 +78,8 @@ class Turn:
 
 def run(talk: Talk) -> int:
     """Say it, show what happens; the exit code."""
+    if talk.out is not None and not talk.out.parent.is_dir():
+        return fail(f"--out: there is no folder {str(talk.out.parent)!r}")
     try:
         metadata = {name: str(value) for name, value in pairs(talk.metadata).items()}
         return asyncio.run(_run(talk, metadata))

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from router.config import Realtime
-from router.config.models import Provider
+from router.config import Provider, Realtime
 from router.proxy.auth import Authenticator
 from router.proxy.limits import Limiter
 from router.refusal import Refusal

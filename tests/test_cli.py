@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from realtime.cli import app
-from realtime.serving import tries
+from realtime.welcome import tries
 from router.cli.schema import text_of
 from router.config import load
 
@@ -57,6 +57,40 @@ def test_the_shipped_configuration_is_good():
     done = run("check")
     assert done.exit_code == 0
     assert "good: 3 files" in done.output
+
+
+def test_a_folder_is_checked_file_by_file_and_its_routers_against_each_other(tmp_path):
+    assert "good: 3 files, 18 golden cases" in run("check", str(ROOT / "policies" / "experiments")).output
+    for name in ("one", "two"):
+        text = f"router: {name}\nsalt: same\ndefault: {{id: d, variants: [{{id: v, weight: 100, model: demo/fast}}]}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert "salt 'same' is also used by router 'one'" in run("check", str(tmp_path)).output
+
+
+def test_the_shipped_examples_are_not_what_somebody_is_warned_of(tmp_path):
+    path = tmp_path / "server.yaml"
+    path.write_text("aliases: {house: demo/fats}\n")
+    assert "good: 4 files, 18 golden cases\n" in run("check", str(path)).output
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("http://localhost:9/v1", "set `allow_private: true` if you mean it"),
+        ("http://10.1.2.3/v1", "set `allow_private: true` if you mean it"),
+        ("http://169.254.169.254/v1", "nothing opens it"),
+    ],
+)
+def test_an_address_that_no_call_will_be_let_to_is_told_beforehand(tmp_path, address, remedy):
+    path = tmp_path / "server.yaml"
+    path.write_text(f"providers:\n  mine: {{base_url: '{address}'}}\n")
+    output = run("check", str(path)).output
+    assert f"{address!r} of provider 'mine' is not public, every call is refused; {remedy}" in output
+    assert f"{path}:2:21" in output
+    path.write_text(
+        "providers:\n  mine: {base_url: 'http://8.8.8.8/v1'}\n  named: {base_url: 'http://example.com/v1'}\n"
+    )
+    assert "is not public" not in run("check", str(path)).output
 
 
 def test_init_writes_files_that_are_good_and_never_overwrites(tmp_path):
@@ -193,6 +227,11 @@ def test_a_warning_stands_where_the_model_is_named(tmp_path):
     done = run("check", str(tmp_path / "s.yaml"))
     assert done.exit_code == 0
     assert "r.yaml:4:42" in done.output
+
+
+def test_an_empty_pipe_is_not_sent_as_a_question():
+    done = RUNNER.invoke(app, ["chat"], input="\n")
+    assert (done.exit_code, "nothing to say" in done.output) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from policies import Outcome, Target, Timeouts
 from realtime.stages.base import Speaker, Transcriber
-from router.config.models import Provider
+from router.config import Provider
 from router.upstreams.base import Upstream, UpstreamFault
 
 from .local_stt import PocketsphinxTranscriber, SphinxSettings

@@ -1,7 +1,7 @@
 """The commands and their flags. Flags win over environment, environment over file; each command has its room."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,7 @@ importer = typer.Typer(help="Bring a configuration over from another gateway.", 
 app.add_typer(importer, name="import")
 
 ConfigOption = Annotated[
-    Optional[Path],  # noqa: UP045  typer reads it
+    Path | None,
     typer.Option("--config", "-c", envvar="RR_CONFIG", metavar="FILE", help="Server file; without one: the defaults."),
 ]
 UrlOption = Annotated[str, typer.Option("--url", envvar="RR_URL", help="Address of a running router.")]
@@ -48,7 +48,7 @@ def _root(
 @app.command()
 def check(
     files: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Argument(metavar="FILE", help="Server and router files; none: RR_CONFIG, else the shipped routers."),
     ] = None,
     *,
@@ -64,14 +64,14 @@ def check(
 def explain(
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Model string, e.g. router/support or auto.")],
-    user: Annotated[Optional[str], typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")] = None,  # noqa: UP045
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")] = None,
     metadata: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; JSON values, may be repeated."
         ),
     ] = None,
-    message: Annotated[Optional[str], typer.Option("--message", help="What the user says.")] = None,  # noqa: UP045
+    message: Annotated[str | None, typer.Option("--message", help="What the user says.")] = None,
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -87,11 +87,11 @@ def report(
     *,
     config: ConfigOption = None,
     records: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--records", metavar="URL", help="Where the records are; default: records.url of the file."),
     ] = None,
     version: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--experiment", metavar="CHECKSUM", help="Another version of the router than the file's."),
     ] = None,
     alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Chance of a false alarm, over all looks.")] = 0.05,
@@ -124,13 +124,13 @@ def init(
 @app.command()
 def chat(
     *,
-    text: Annotated[Optional[list[str]], typer.Argument(metavar="TEXT", help="Say this and leave.")] = None,  # noqa: UP045
+    text: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Say this and leave.")] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="Model string.")] = "router/demo",
     url: UrlOption = LOCAL_URL,
     key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key, where one is needed.")] = "",
-    user: Annotated[Optional[str], typer.Option("--user", "-u", help="Who asks.")] = None,  # noqa: UP045
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Who asks.")] = None,
     metadata: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; may be repeated."),
     ] = None,
 ) -> None:

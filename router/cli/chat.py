@@ -32,6 +32,8 @@ def run(talk: Talk, text: str | None) -> int:
         return fail(str(error))
     if text is None and not sys.stdin.isatty():
         text = sys.stdin.read().strip()
+        if not text:
+            return fail("nothing to say: give a text, or pipe one in")
     history: list[dict[str, Any]] = []
     with httpx.Client(timeout=httpx.Timeout(600, connect=5), trust_env=False) as client:
         if text is not None:

@@ -31,7 +31,7 @@ def pairs(texts: tuple[str, ...]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise ValueError(f"{text!r} is not KEY=VALUE")
+            raise ValueError(f"{text!r} is not KEY=VALUE, such as tier=vip")
         try:
             found[key] = json.loads(value)
         except ValueError:

@@ -2,7 +2,8 @@
 
 from .findings import ConfigError, Finding
 from .load import Config, RouterSource, load, load_router
-from .models import Auth, Defaults, Key, Provider, Realtime, Server, ServerFile
+from .models import Auth, Defaults, Key, Provider, Server, ServerFile
+from .realtime import Realtime
 from .router_file import RouterFile
 
 __all__ = [

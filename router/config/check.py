@@ -3,17 +3,21 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from policies import Facts, RoutingRefusal, RoutingTable, Targets
+from router.upstreams.egress import refusal
 
 from .between import shared
 from .document import parse, place, plain
-from .files import CASES_ENDING, read
+from .files import CASES_ENDING, read, router_files, shipped_paths
 from .findings import ConfigError, Finding, did_you_mean
 from .inworld import is_inworld
 from .load import Config, RouterSource, load, load_router
@@ -52,7 +56,7 @@ def check_files(paths: Iterable[Path], environ: Mapping[str, str], also: Iterabl
     """Every file, whichever kind it is; `also` looks at whole configurations. Never raises for what is in the files."""
     report = Report()
     alone: list[RouterSource] = []
-    for path in paths:
+    for path in (inner for named in paths for inner in (router_files(named) if named.is_dir() else (named,))):
         report.files.append(str(path))
         try:
             if path.name.endswith(CASES_ENDING):
@@ -77,8 +81,11 @@ def check_config(config: Config, report: Report, also: Iterable[Check] = ()) -> 
         report.texts[source.file] = source.text
         run_cases(source, table, report)
     file = str(config.path or "defaults")
+    shipped = {str(path) for path in shipped_paths()}
     for warning in table.warnings():
         about = _about(config, warning)
+        if about is not None and about.file in shipped:
+            continue  # examples: nobody needs to have every provider they name
         text = warning.partition(": ")[2] if about is not None else warning
         line, column = _place_of(text, about.text) if about else (1, 1)
         report.findings.append(Finding(about.file if about else file, text, line, column, severity="warning"))
@@ -87,7 +94,7 @@ def check_config(config: Config, report: Report, also: Iterable[Check] = ()) -> 
             report.findings.append(Finding(source.file, text, *_place_of(text, source.text), severity="warning"))
     if config.path is not None:
         report.texts[file] = written = read(config.path)
-        for text in _leading_nowhere(config, table):
+        for text in (*_leading_nowhere(config, table), *_refused_addresses(config)):
             report.findings.append(Finding(file, text, *_place_of(text, written), severity="warning"))
     for check in also:
         report.findings += check(config)
@@ -195,6 +202,19 @@ def _leading_nowhere(config: Config, table: RoutingTable) -> Iterable[str]:
             continue
         if targets.named(model) is None and not targets.offering(model):
             yield f"{what} leads to {model!r}, which is no router of this configuration and served by no provider"
+
+
+def _refused_addresses(config: Config) -> Iterable[str]:
+    """Providers at an address that no call will be let to: it is private, and nothing says that it may be."""
+    for name, provider in config.providers.items():
+        host = urlsplit(provider.base_url or "").hostname or ""
+        address = "127.0.0.1" if host == "localhost" else host
+        with suppress(ValueError):  # other names are looked up when they are called
+            ip_address(address)
+            if refusal(address) and not provider.allow_private:
+                opened = not refusal(address, allow_private=True)
+                remedy = "set `allow_private: true` if you mean it" if opened else "nothing opens it"
+                yield f"{provider.base_url!r} of provider {name!r} is not public, every call is refused; {remedy}"
 
 
 def _about(config: Config, warning: str) -> RouterSource | None:

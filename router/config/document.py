@@ -30,6 +30,11 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)")
 _NAN = re.compile(r"\.nan|\.NaN|\.NAN")
 _MAX_DIGITS = 300
+_REMEDIES = (
+    ("did not find expected", "is the line indented like its neighbours, and everything before it closed?"),
+    ("mapping values are not allowed", "quote a text that holds ': '"),
+    ("cannot start any token", "quote a text that begins with a special character"),
+)
 
 
 @dataclass(slots=True)
@@ -70,19 +75,33 @@ def parse(text: str, file: str) -> Node:
     try:
         root = _Composer(file, yaml.parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        message = f"not valid YAML: {error.problem or error.context}"
-        lines = text.splitlines()
-        variable = line <= len(lines) and "${" in lines[line - 1]
-        remedy = 'inside { } and [ ], quote variables: "${NAME}"' if variable else None
-        raise ConfigError([Finding(file, message, line, column, remedy=remedy)], {file: text}) from None
+        raise ConfigError([_misread(error, text, file)], {file: text}) from None
     except yaml.YAMLError as error:
         message = f"not valid YAML: {str(error).splitlines()[0]}"
         raise ConfigError([Finding(file, message)], {file: text}) from None
     except ConfigError as error:
         raise ConfigError(error.findings, {file: text}) from None
     return root
+
+
+def _misread(error: yaml.MarkedYAMLError, text: str, file: str) -> Finding:
+    """libyaml's complaint at the place where people look: what is never closed, where it opens."""
+    lines = text.splitlines()
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    if mark is not None and opened is not None and mark.line >= len(lines):
+        remedy = f"close it: the file ends {error.context}"
+        return Finding(
+            file, "not valid YAML: what opens here is never closed", opened.line + 1, opened.column + 1, remedy=remedy
+        )
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    written = lines[line - 1] if line <= len(lines) else ""
+    if written[column - 1 : column] == "\t":
+        return Finding(file, "not valid YAML: a tab cannot indent", line, column, remedy="write spaces instead")
+    problem = str(error.problem or error.context)
+    known = next((remedy for said, remedy in _REMEDIES if said in problem), None)
+    if "${" in written:
+        known = 'inside { } and [ ], quote variables: "${NAME}"'
+    return Finding(file, f"not valid YAML: {problem}", line, column, remedy=known)
 
 
 def _start(event: yaml.Event) -> tuple[int, int]:

@@ -17,7 +17,8 @@ def read(path: Path) -> str:
         with path.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError([Finding(str(path), f"cannot be read: {error.strerror or error}")]) from None
+        remedy = "`realtime-router init` writes files to begin with" if isinstance(error, FileNotFoundError) else None
+        raise ConfigError([Finding(str(path), f"cannot be read: {error.strerror or error}", remedy=remedy)]) from None
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError([Finding(str(path), f"the file is larger than {MAX_FILE_BYTES // 1024} KiB")])
     try:
@@ -27,26 +28,25 @@ def read(path: Path) -> str:
         raise ConfigError([Finding(str(path), "not UTF-8", line)]) from None
 
 
-def shipped_routers() -> Path | None:
-    """The folder of the routers that come with the package."""
+def shipped_paths() -> list[Path]:
+    """The router files that come with the package."""
     spec = find_spec("policies")
     if spec is None or not spec.submodule_search_locations:
-        return None
+        return []
     folder = Path(next(iter(spec.submodule_search_locations))) / "experiments"
-    return folder if folder.is_dir() else None
+    return router_files(folder) if folder.is_dir() else []
 
 
 def router_paths(file: ServerFile, path: Path | None, root: Node | None = None) -> list[Path]:
     """The router files the server file names, in order; a folder gives its files by name. Raises ConfigError."""
     if file.routers is None:
-        shipped = shipped_routers()
-        return _files(shipped) if shipped else []
+        return shipped_paths()
     base = path.parent if path else Path()
     findings, paths = [], list[Path]()
     for index, name in enumerate(file.routers):
         entry = base / name
         if entry.is_dir():
-            paths += _files(entry)
+            paths += router_files(entry)
         elif entry.is_file():
             paths.append(entry)
         else:
@@ -58,7 +58,8 @@ def router_paths(file: ServerFile, path: Path | None, root: Node | None = None) 
     return list(dict.fromkeys(paths))
 
 
-def _files(folder: Path) -> list[Path]:
+def router_files(folder: Path) -> list[Path]:
+    """The router files of a folder by name, without their cases and what is hidden."""
     return sorted(
         entry
         for entry in folder.iterdir()

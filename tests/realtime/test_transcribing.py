@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from realtime.protocol import TranscriptFailed
 from realtime.transcribing import Transcribing
-from router.config.models import Realtime
+from router.config import Realtime
 from router.refusal import Refusal
 
 

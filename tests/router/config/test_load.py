@@ -5,8 +5,11 @@ import socket
 import pytest
 
 from router.config import ConfigError, load
+from router.config.models import ServerFile
 from router.config.providers import ollama_answers
+from router.config.router_file import RouterFile
 from router.config.saved import with_routers
+from router.config.scalars import FORMS
 
 ROUTER = "router: support\ndefault: {id: d, variants: [{id: a, weight: 100, model: demo/fast}]}\n"
 
@@ -95,6 +98,32 @@ def test_secrets_never_show_in_messages(tmp_path):
     text = refusal(write(tmp_path, "auth: {keys: [{id: web, secret: hunter2}]}\n"))
     assert "at least 8" in str(text)
     assert "hunter2" not in str(text)
+
+
+@pytest.mark.parametrize("sort", ["cheap", "{metric: price, way: up}"])
+def test_a_value_that_may_be_a_word_or_a_mapping_is_complained_of_once(tmp_path, sort):
+    router = f"router: r\ndefault: {{id: d, variants: [{{id: v, weight: 100, model: auto, sort: [{sort}]}}]}}\n"
+    found = refusal(write(tmp_path, "routers: [routers]\n", a=router)).findings
+    assert len(found) == 1
+    assert ("'price'" in found[0].message) == (sort == "cheap")
+
+
+def patterns(schema):
+    if isinstance(schema, dict):
+        return {schema["pattern"]} if isinstance(schema.get("pattern"), str) else patterns(list(schema.values()))
+    return set().union(*map(patterns, schema)) if isinstance(schema, list) else set()
+
+
+@pytest.mark.parametrize("model", [ServerFile, RouterFile])
+def test_every_form_of_a_text_can_be_said_in_words(model):
+    found = patterns(model.model_json_schema())
+    assert len(found) > 2
+    assert found <= FORMS.keys()
+
+
+def test_a_text_of_the_wrong_form_is_told_the_right_one(tmp_path):
+    text = str(refusal(write(tmp_path, "providers: {mine: {base_url: 'localhost:9'}}\nrouters: []\n")))
+    assert "is 'localhost:9'; wanted: an address that begins with http:// or https://" in text
 
 
 def test_variables_are_filled_and_typed(tmp_path):
