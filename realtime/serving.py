@@ -76,7 +76,8 @@ def _run(wanted: Wanted, environ: Mapping[str, str], err: Console, logs: Logging
         on_reload=house.reload,
     )
     try:
-        return serve(cast("ASGI3Application", house.asgi), Settings(binding=binding, hooks=hooks))
+        settings = Settings(binding=binding, hooks=hooks, refusals=house.app.refusals())
+        return serve(cast("ASGI3Application", house.asgi), settings)
     except OSError as error:
         told = error.strerror or str(error)  # the one who binds names the address already
         at = "" if told.startswith("cannot listen") else f"cannot listen on {binding.host}:{binding.port}: "

@@ -14,13 +14,17 @@ from .record import Record
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """A request that was refused before a decision was made: nothing of it but where it went and why not."""
+    """A request that was refused before a decision was made: nothing of it but where it went and why not.
+
+    `count` of them, alike, where too many came to tell of each.
+    """
 
     status: int
     code: str | None
     method: str
     path: str
     request_id: str | None = None
+    count: int = 1
 
 
 class Observer(Protocol):

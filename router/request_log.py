@@ -45,6 +45,8 @@ class RequestLog(Silent):
                 "status": refused.status,
                 "code": refused.code,
             }
+            if refused.request_id is None:
+                fields["count"] = refused.count
             _logger.info("request refused", extra={"fields": fields})
 
 

@@ -1,7 +1,8 @@
 """uvicorn in our own harness: hardened protocols, a drain that keeps calls alive, reload, workers.
 
 SIGTERM: say so (`/readyz` turns 503), wait for the load balancer, close the listeners, let what runs finish or reach
-its deadline, leave with 0. A second SIGTERM means now. SIGHUP reloads.
+its deadline, leave with 0. A second SIGTERM means now. SIGHUP reloads. More connections than there is time for are
+refused at the door.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +21,7 @@ from uvicorn._types import ASGI3Application
 from .http_protocol import HardenedProtocol, WireLimits, hardened
 from .inflight import InFlight
 from .listening import Binding, connection_limit, listeners
+from .turnstile import Refusals, Turnstile
 from .workers import Birth, supervise
 from .ws_protocol import CappedWebSocket
 
@@ -59,6 +62,7 @@ class Settings:
     limits: WireLimits = field(default_factory=lambda: WireLimits(connections=connection_limit()))
     ws_message_bytes: int = 24 * 1024 * 1024  # 15 MiB of audio as base64 in JSON
     ws_ping_s: float = 20.0
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 class DrainingServer(uvicorn.Server):
@@ -69,8 +73,10 @@ class DrainingServer(uvicorn.Server):
         self._in_flight = in_flight
         self._drain_limits = settings.drain
         self._hooks = settings.hooks
+        self._refusals = settings.refusals
         # A worker ends with its supervisor; a server that stands alone outlives the shell that started it.
         self._supervisor = os.getppid() if settings.binding.workers > 1 else None
+        self._listening: list[socket.socket] = []
         self._ending = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -82,6 +88,7 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then take signals and tell the owner."""
         await super().startup(sockets)
+        self._listening = sockets or []
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ValueError, RuntimeError):  # outside the main thread there are no signals
             loop.add_signal_handler(signal.SIGTERM, self.end)
@@ -103,10 +110,28 @@ class DrainingServer(uvicorn.Server):
         """Tick until the drain is over."""
         async with asyncio.TaskGroup() as group:
             group.create_task(super().main_loop())
+            turnstile = group.create_task(self._turn_away())
             await self._ending.wait()
+            turnstile.cancel()
             if not self.should_exit:
                 await self._drain()
             self.should_exit = True
+
+    async def _turn_away(self) -> None:
+        """Refuse what nobody has time to accept, where the kernel tells how many that are."""
+        config = self.config
+        if not self._refusals.paths or config.is_ssl or sys.platform != "linux":
+            return
+
+        def protocol() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn does it
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        def served() -> int:
+            return self.server_state.total_requests
+
+        await Turnstile(self._listening, self._refusals, served=served, protocol=protocol).run()
 
     async def on_tick(self, counter: int) -> bool:
         """Also notice that the supervisor is gone, or that somebody set `should_exit`."""

@@ -175,9 +175,9 @@ class Metrics(Silent):
 
     def on_turned_away(self, refused: TurnedAway) -> None:
         """Count a request that met no decision: without a route, its class by the status it got."""
-        self.series.child(
-            "rr_requests_total", "chat", NONE, NONE, "error", TURNED_AWAY.get(refused.status, OTHER)
-        ).inc()
+        self.series.child("rr_requests_total", "chat", NONE, NONE, "error", TURNED_AWAY.get(refused.status, OTHER)).inc(
+            refused.count
+        )
 
     def voice_stage(self, stage: str, duration_s: float) -> None:
         """A latency of a voice turn."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from router.config import Auth
+from router.observers import TurnedAway
 from router.router import Router
+from router.turnstile import Refusals
 
 from .auth import Authenticator, Key
 from .chat import Chat
@@ -80,6 +82,17 @@ class App:
 
     asgi: AsgiApp
     site: Site
+
+    def refusals(self) -> Refusals:
+        """What a server may refuse under overload before it is understood: calls of models, nothing else."""
+        paths = {root + path for root in ("/v1", "") for path in ("/chat/completions", *JSON_PATHS)}
+        return Refusals({path.encode() for path in paths}, self._turned_away)
+
+    def _turned_away(self, count: int) -> None:
+        """Tell the observers of calls that were refused before they were understood."""
+        refused = TurnedAway(503, "router_overloaded", "POST", "", count=count)
+        for observer in self.site.router.observers:
+            observer.on_turned_away(refused)
 
     def replace_access(self, access: Access) -> None:
         """Take over new keys; client secrets and session tokens stay good while their key does."""

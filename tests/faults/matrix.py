@@ -183,8 +183,11 @@ ELSEWHERE = (
     Row(75, "Redis hangs, then forgets everything", "nothing: each node keeps the limits alone", proof=STATE,
         needs="redis-server"),
     Row(76, "the wall clock jumps by two hours", "nothing", proof=PLATFORM, needs="libfaketime"),
-    Row(77, "CPU starved, twice the load it can take", "what it can take is answered, the rest shed with 503",
-        proof=PLATFORM, needs=GROUPS),
+    *(
+        Row(77, f"CPU starved, {times} times the load it can take", "what it can take is answered, the rest "
+            "503 with Retry-After at once; health goes on", proof=PLATFORM, needs=GROUPS)
+        for times in (2, 4, 8)
+    ),
     Row(77, "the event loop stands still for two seconds", "late answers or 503, then as ever", proof=PLATFORM),
     Row(77, "memory at its limit", "503 with Retry-After for chat; voice and health go on", proof=PLATFORM,
         needs=GROUPS),

@@ -78,3 +78,18 @@ async def test_a_thousand_unknown_paths_are_one_series():
     counted = [line for line in metrics.render("")[0].decode().splitlines() if line.startswith("rr_requests_total{")]
     assert len(counted) == 1
     assert counted[0].endswith(" 1000.0")
+
+
+async def test_calls_refused_before_they_were_read_are_counted_each_and_logged_once(caplog):
+    caplog.set_level(logging.INFO, logger="router.requests")
+    app, _ = house()
+    metrics = Metrics()
+    app.site.router.observers += [metrics, RequestLog()]
+    refusals = app.refusals()
+    assert b"/v1/chat/completions" in refusals.paths
+    assert b"/v1/realtime/client_secrets" not in refusals.paths
+    refusals.told(25)
+    counted = [line for line in metrics.render("")[0].decode().splitlines() if line.startswith("rr_requests_total{")]
+    assert [line.rpartition(" ")[2] for line in counted] == ["25.0"]
+    (line,) = [record for record in caplog.records if record.message == "request refused"]
+    assert (line.fields["count"], line.fields["code"]) == (25, "router_overloaded")

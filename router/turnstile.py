@@ -1,0 +1,144 @@
+"""Overload before it is felt: connections that nobody has time to accept are refused at the listening socket.
+
+The event loop takes connections one by one between other work, so under more load than it can take the queue grows in
+the kernel, where no lag of the loop shows it, and every caller in it waits until he gives up. What has waited too long
+there is accepted here and answered 503 without being understood: a small part of what a request costs. Only whole
+requests to `paths` are refused; health checks, voice and whatever else go on to the server. A queue is too long when it
+has not been short for `PATIENCE_S`, by as much as the server does not take in `WAIT_S` (after CoDel, RFC 8289).
+Linux only, and not behind TLS, where a refusal would cost the handshake.
+"""
+
+import asyncio
+import random
+import re
+import socket
+import struct
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+TICK_S = 0.05
+PATIENCE_S = 0.4
+WAIT_S = 0.4
+FEW = 8  # connections that are no queue
+MOST_AT_ONCE = 256  # refused in one tick, so that nobody waits for refusals either
+PEEK_BYTES = 65536
+_HEAD = re.compile(rb"POST ([^ ?]+)[ ?].*?\r\ncontent-length: *([0-9]{1,6})\r\n", re.DOTALL | re.IGNORECASE)
+_ERROR = {
+    "message": "The router is overloaded (more connections than it can take); try again in a moment.",
+    "type": "overloaded_error",
+    "param": None,
+    "code": "router_overloaded",
+}
+_BODY = orjson.dumps({"error": _ERROR})
+_ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
+    b"access-control-allow-origin: *\r\nconnection: close\r\nx-request-id: req_%%024x\r\n\r\n%b" % (len(_BODY), _BODY)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What may be refused (paths without a query), and who is told how many were."""
+
+    paths: Collection[bytes] = frozenset()
+    told: Callable[[int], None] = lambda _count: None
+
+
+class Queue:
+    """Whether a queue is too long, and by how much; pure, the clock is handed in."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None  # since when it has not been short
+        self._seen_s: float | None = None
+        self._served = 0
+        self._rate = 0.0  # taken a second
+
+    def excess(self, waiting: int, served: int, now_s: float) -> int:
+        """How many to refuse now; `served` counts all the server has ever answered."""
+        if self._seen_s is None:
+            self._seen_s, self._served = now_s, served
+        elif (passed_s := now_s - self._seen_s) >= PATIENCE_S:
+            self._rate = (served - self._served) / passed_s
+            self._seen_s, self._served = now_s, served
+        if waiting <= FEW:
+            self._since_s = None
+            return 0
+        if self._since_s is None:
+            self._since_s = now_s
+        if now_s - self._since_s < PATIENCE_S:
+            return 0
+        return max(0, waiting - max(FEW, round(self._rate * WAIT_S)))
+
+
+class Turnstile:
+    """Watches listening sockets. `served` counts answers, `take` gives the server a connection that is not refused."""
+
+    def __init__(
+        self,
+        listening: Sequence[socket.socket],
+        refusals: Refusals,
+        *,
+        served: Callable[[], int],
+        protocol: Callable[[], asyncio.Protocol],
+    ) -> None:
+        self._queues = [(sock, Queue()) for sock in listening]
+        self._refusals = refusals
+        self._served = served
+        self._protocol = protocol
+
+    async def run(self) -> None:
+        """Look at the queues until cancelled."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(TICK_S)
+                for sock, queue in self._queues:
+                    excess = queue.excess(waiting(sock), self._served(), loop.time())
+                    refused = 0
+                    for _ in range(min(excess, MOST_AT_ONCE)):
+                        try:
+                            caller, _ = sock.accept()
+                        except OSError:  # nobody is left, or no descriptor
+                            break
+                        if self._refuse(caller):
+                            refused += 1
+                        else:
+                            group.create_task(self._hand_over(caller))
+                    if refused:
+                        self._refusals.told(refused)
+
+    def _refuse(self, caller: socket.socket) -> bool:
+        """Whether this caller was sent away; who has asked for nothing yet, or for something else, was not."""
+        caller.setblocking(False)
+        try:
+            size = whole(caller.recv(PEEK_BYTES, socket.MSG_PEEK), self._refusals.paths)
+            if size:
+                caller.recv(size)  # a close with unread bytes would reset the answer away
+                caller.send(_ANSWER % random.getrandbits(96))
+                caller.close()
+        except OSError:  # nothing has come, or the caller has gone: the server's to find out
+            return False
+        return size > 0
+
+    async def _hand_over(self, caller: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, caller)
+        except OSError:
+            caller.close()
+
+
+def whole(data: bytes, paths: Collection[bytes]) -> int:
+    """The size of a request to one of these paths when `data` is that request, whole, and nothing else; else 0."""
+    end = data.find(b"\r\n\r\n") + 4
+    found = _HEAD.match(data, 0, end) if end > 3 else None
+    fits = found is not None and found[1] in paths and len(data) == end + int(found[2])
+    return len(data) if fits else 0
+
+
+def waiting(sock: socket.socket) -> int:
+    """How many connections wait to be accepted; for a listening socket, Linux keeps that in `tcpi_unacked`."""
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    found: int = struct.unpack_from("=I", told, 24)[0]
+    return found
