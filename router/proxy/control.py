@@ -3,7 +3,6 @@
 Errors carry OpenAI's envelope and gRPC's `code`, `message`, `details` beside it, so that both kinds of reader work.
 """
 
-import html
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.routing import Match, Route
 
 from router.refusal import Refusal
 
+from . import api_page
 from .auth import Principal
 from .documents import JsonObject, parse
 from .faults import internal_body, refused
@@ -26,7 +26,6 @@ from .sessions import Effective, Sessions, TokenDesk
 from .site import Site
 
 GRPC = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 412: 9, 413: 3, 429: 8, 503: 14}
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def json(document: Any, status: int = 200) -> Response:
@@ -146,26 +145,10 @@ def _add_pages(app: FastAPI) -> None:
         return json(document())
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        headers = {"content-security-policy": PAGE_POLICY}
-        return Response(page_of(document()), media_type="text/html; charset=utf-8", headers=headers)
-
-
-def page_of(schema: JsonObject) -> str:
-    """The OpenAPI document as one plain page: no script, nothing fetched from elsewhere."""
-    rows = [
-        f"<tr><td><code>{html.escape(method.upper())}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(operation.get('summary', ''))}</td></tr>"
-        for path, methods in sorted(schema["paths"].items())
-        for method, operation in methods.items()
-    ]
-    style = "body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem}td{padding:.2rem .8rem .2rem 0}"
-    title = f"{html.escape(schema['info']['title'])} {html.escape(schema['info']['version'])}"
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{style}</style>"
-        f'<h1>{title}</h1><p>The whole description: <a href="/openapi.json">openapi.json</a>.</p>'
-        f"<table>{''.join(rows)}</table></html>"
-    )
+    async def docs(request: Request) -> Response:
+        page = api_page.page_of(document(), str(request.base_url).rstrip("/"))
+        headers = {"content-security-policy": api_page.POLICY}
+        return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def headers_of(request: Request) -> dict[bytes, bytes]:

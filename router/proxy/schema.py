@@ -62,8 +62,6 @@ def hot_schemas() -> Json:
 def hot_paths() -> Json:
     """Paths served in front of FastAPI."""
     chat_body = {"content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/ChatCompletionRequest"}}}}
-    any_json = {"content": {JSON_TYPE: {"schema": {"type": "object"}}}}
-    form = {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
     paths: Json = {
         "/v1/chat/completions": {
             "post": _operation("Chat completion, JSON or SSE", "inference", chat_body, stream=True)
@@ -76,23 +74,38 @@ def hot_paths() -> Json:
         "/v1/models/{id}": {"get": _with_id(_operation("One model", "inference"))},
         "/llm/v1alpha/models": {"get": _operation("Catalogue in Inworld's shape", "inference")},
     }
-    for name in ("completions", "embeddings", "moderations", "audio/speech", "images/generations"):
-        paths[f"/v1/{name}"] = {"post": _operation(f"{name}, passed through", "inference", any_json)}
-    for name in ("audio/transcriptions", "audio/translations", "images/edits", "images/variations"):
-        paths[f"/v1/{name}"] = {"post": _operation(f"{name}, passed through", "inference", form)}
+    for path, (summary, body) in _passed().items():
+        paths[path] = {"post": _operation(summary, "inference", body)}
     for name, summary in (
         ("livez", "The process runs"),
         ("readyz", "Ready to serve"),
-        ("healthz", "Alias of readyz"),
-        ("health", "Alias of readyz"),
+        ("healthz", "The same as /readyz"),
+        ("health", "The same as /readyz"),
         ("version", "Version and configuration hash"),
-        ("metrics", "Prometheus exposition"),
+        ("metrics", "Metrics for Prometheus"),
     ):
         paths[f"/{name}"] = {"get": {**_operation(summary, "operations"), "security": []}}
     paths["/metrics"]["get"]["responses"]["200"]["content"] = {
         kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
     }
     return paths
+
+
+def _passed() -> dict[str, tuple[str, Json]]:
+    """Calls whose bodies are the provider's own: what each is for, and how its body comes."""
+    in_json = {"content": {JSON_TYPE: {"schema": {"type": "object"}}}}
+    form = {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
+    return {
+        "/v1/completions": ("Legacy completion, JSON or SSE", in_json),
+        "/v1/embeddings": ("Embeddings", in_json),
+        "/v1/moderations": ("Moderation", in_json),
+        "/v1/audio/speech": ("Text to speech", in_json),
+        "/v1/audio/transcriptions": ("Speech to text", form),
+        "/v1/audio/translations": ("Speech to English text", form),
+        "/v1/images/generations": ("Images from a text", in_json),
+        "/v1/images/edits": ("Images from an image and a text", form),
+        "/v1/images/variations": ("Images like an image", form),
+    }
 
 
 def _feedback() -> Json:

@@ -7,7 +7,6 @@ import pytest
 from policies import PolicyError
 from router.config import ConfigError, Finding
 from router.proxy import Access, Key, MemoryShelf
-from router.proxy.control import page_of
 from router.proxy.tokens import sign
 
 from .stand_in import chat, door
@@ -237,23 +236,15 @@ async def test_bad_requests_for_a_client_secret_are_400(body):
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
-async def test_the_pages_describe_hot_paths_too_and_fetch_nothing():
+async def test_the_pages_describe_hot_paths_too():
     async with plane() as client:
         schema = (await client.get("/openapi.json")).json()
         page = await client.get("/docs")
     assert {"/v1/chat/completions", "/metrics", "/router/v1/routers", URL} <= schema["paths"].keys()
     assert schema["components"]["schemas"]["ChatCompletionRequest"]["required"] == ["model", "messages"]
-    assert "/v1/chat/completions" in page.text
-    assert "<script" not in page.text
-    assert "http://" not in page.text
-    assert "https://" not in page.text
+    assert f"curl {client.base_url}/v1/chat/completions" in page.text
+    assert "prompt_variables" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
-
-
-def test_the_page_escapes_what_it_shows():
-    schema = {"info": {"title": "<b>", "version": "1"}, "paths": {"/<x>": {"get": {"summary": "<script>"}}}}
-    assert "<script>" not in page_of(schema)
-    assert "/&lt;x&gt;" in page_of(schema)
 
 
 async def test_unknown_paths_and_methods_of_the_plane_are_in_the_envelope():
