@@ -15,7 +15,7 @@ ROW = re.compile(
     r"^\| `(?P<path>/[^`]*)` \| (?P<method>[A-Z]+|WebSocket) \| [^|]+ \| (?P<auth>[^|]+) \|$", re.MULTILINE
 )
 ROWS = {(m["method"], m["path"]): m["auth"].strip() for m in ROW.finditer(PAGE.read_text(encoding="utf-8"))}
-NAMES = {"/v1/models/": "id", "/v1/router/requests/": "id", "/playground/": "file"}
+NAMES = {"/v1/models/": "id", "/v1/responses/": "id", "/v1/router/requests/": "id", "/playground/": "file"}
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,15 @@ holds the upstream back: nothing is read on while a write waits.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol
 
+from router.record import Record
 from router.refusal import Refusal
-from router.router import Caller, Completion, Stream
+from router.router import Completion
 
-from .documents import JsonObject, check_chat, parse
+from .documents import check_chat, parse
+from .envelopes import envelope
 from .exchange import Exchange, encode_headers
 from .limits import Permit
 from .site import Site, settle, spent
@@ -38,11 +42,44 @@ class Chat:
             permit = await site.admit(principal, size_bytes=len(body), document=document)
         try:
             if document.get("stream"):
-                await exchange.watched(Streamed(site, exchange, permit).serve(document, caller))
+                await exchange.watched(
+                    Streamed(site, exchange, permit).serve(partial(site.router.stream, document, caller))
+                )
             else:
                 await exchange.watched(answer_whole(site, exchange, permit, site.router.complete(document, caller)))
         finally:
             permit.release()
+
+
+class Pieces(Protocol):
+    """A streamed answer being read: the router's `Stream`, or the same in another API's words."""
+
+    @property
+    def record(self) -> Record:
+        """The record, complete at the end."""
+        ...
+
+    @property
+    def serving(self) -> str | None:
+        """The target of the attempt that runs."""
+        ...
+
+    @property
+    def running_s(self) -> float:
+        """How long it has been running."""
+        ...
+
+    async def read(self) -> bytes:
+        """Bytes ready for the client; b"" at the end."""
+        ...
+
+    async def flow(self, forward: Callable[[bytes], bool]) -> None:
+        """Let plain pieces go straight on for a while; optional."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
 
 
 class Streamed:
@@ -54,28 +91,32 @@ class Streamed:
         self._permit = permit
         self._wrote_s = exchange.started_s
 
-    async def serve(self, document: JsonObject, caller: Caller) -> None:
+    async def serve(self, opening: Callable[[], Awaitable[Pieces]]) -> None:
         """Open, relay, end."""
         try:
             async with asyncio.TaskGroup() as group:
                 pings = group.create_task(self._keep_alive())
                 try:
-                    await self._open_and_relay(document, caller)
+                    await self._open_and_relay(opening)
                 finally:
                     pings.cancel()
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
 
-    async def _open_and_relay(self, document: JsonObject, caller: Caller) -> None:
+    def error_event(self, refusal: Refusal) -> bytes:
+        """How a stream says that it ends without an answer."""
+        return sse_event(refusal.body())
+
+    async def _open_and_relay(self, opening: Callable[[], Awaitable[Pieces]]) -> None:
         try:
-            stream = await self._site.router.stream(document, caller)
+            stream = await opening()
         except Refusal as refusal:
             settle(self._permit, refusal.record)
             self._site.note(self._exchange, refusal)
             if not self._exchange.committed:
                 await refuse(self._exchange, refusal, self._permit)
                 return
-            await self._exchange.write(sse_event(refusal.body()), more=False)
+            await self._exchange.write(self.error_event(refusal), more=False)
             return
         try:
             await self._relay(stream)
@@ -83,7 +124,7 @@ class Streamed:
             stream.close()
             settle(self._permit, stream.record)
 
-    async def _relay(self, stream: Stream) -> None:
+    async def _relay(self, stream: Pieces) -> None:
         exchange = self._exchange
         if not exchange.committed:
             known = summary(
@@ -140,4 +181,4 @@ async def refuse(exchange: Exchange, refusal: Refusal, permit: Permit) -> None:
     headers = encode_headers(spent(refusal).headers) + permit_headers(permit)
     if refusal.record is not None:
         headers += summary(refusal.record, started_s=exchange.started_s)
-    await exchange.respond(refusal.status, refusal.body(), headers)
+    await exchange.respond(refusal.status, envelope(exchange.path, refusal, exchange.request_id), headers)

@@ -17,7 +17,7 @@ from router.refusal import Refusal
 from . import api_page
 from .auth import Principal
 from .documents import JsonObject, parse
-from .faults import internal_body, refused
+from .faults import internal, refused
 from .front import AsgiApp
 from .ops import limit_text, version
 from .routers import MOST_PAGE, USUAL_PAGE, MemoryShelf, Routers, Shelf, bare
@@ -208,4 +208,4 @@ def methods_at(request: Request) -> set[str]:
 
 
 async def _on_defect(request: Request, _fault: Exception) -> Response:
-    return Response(internal_body(request.scope.get("rr.request_id", "")), 500, media_type="application/json")
+    return Response(internal(request.scope.get("rr.request_id", "")).body(), 500, media_type="application/json")

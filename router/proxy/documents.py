@@ -72,6 +72,12 @@ def parse(body: bytes) -> JsonObject:
     return document
 
 
+def check_depth(body: bytes, document: JsonObject) -> None:
+    """Refuse what could not be written again once it is told in another API's words, which nest a little deeper."""
+    if body.count(b"[") + body.count(b"{") > DEEPEST - 8:
+        _check_depth({"wrapped": [[[[document]]]]})
+
+
 def _check_depth(document: JsonObject) -> None:
     """Refuse what can be read and not be written again for a provider."""
     try:

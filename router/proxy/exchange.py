@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from router.cycle import CYCLE, LeanCycle
 from router.refusal import Refusal
 
+from .envelopes import envelope
 from .faults import ClientGone, refused
 
 Scope = MutableMapping[str, Any]
@@ -161,6 +162,8 @@ class Exchange:
         headers: list[Header] = [(b"x-request-id", self.request_id.encode())]
         if b"origin" in self.headers:
             headers += CORS
+        if b"anthropic-version" in self.headers:  # its SDKs read the id under another name
+            headers.append((b"request-id", self.request_id.encode()))
         return headers
 
     async def begin(self, status: int, headers: list[Header]) -> None:
@@ -212,7 +215,7 @@ class Exchange:
         headers = encode_headers(refusal.headers)
         if refusal.status == 413:
             headers.append((b"connection", b"close"))
-        await self.respond(refusal.status, refusal.body(), headers)
+        await self.respond(refusal.status, envelope(self.path, refusal, self.request_id), headers)
 
 
 class _Watch:

@@ -49,7 +49,7 @@ def refused(
     return Refusal(status, message, code=code, param=param, kind=kind or type_of(status), headers=headers)
 
 
-def internal_body(correlation: str) -> bytes:
+def internal(correlation: str) -> Refusal:
     """The last resort: says nothing but where to look."""
     message = f"The router failed on this request; this is our defect. Quote the request id {correlation!r}."
-    return Refusal(500, message, code="internal_error", kind="server_error").body()
+    return Refusal(500, message, code="internal_error", kind="server_error")

@@ -13,7 +13,7 @@ from typing import Protocol
 from router.refusal import Refusal
 
 from .exchange import CORS, Exchange, Message, Receive, Scope, Send
-from .faults import ClientGone, internal_body, refused
+from .faults import ClientGone, internal, refused
 
 log = logging.getLogger("router.proxy")
 
@@ -103,7 +103,7 @@ class Front:
             self._note(exchange, refused(500, "defect", code="internal_error"))
             if exchange.committed:
                 raise
-            await exchange.respond(500, internal_body(exchange.request_id))
+            await exchange.refuse(internal(exchange.request_id))
 
     async def _dispatch(self, exchange: Exchange) -> None:
         methods = self._table.methods(exchange.path)

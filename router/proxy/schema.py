@@ -30,6 +30,8 @@ ROUTING: Json = {
     },
 }
 
+MESSAGES: Json = {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}}
+LIMIT: Json = {"type": "integer", "minimum": 1}
 REFUSED: Json = {"description": "Refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
 
 
@@ -43,28 +45,58 @@ def hot_schemas() -> Json:
             "required": ["error"],
             "properties": {"error": error, "metadata": {"type": "object"}},
         },
-        "ChatCompletionRequest": {
-            "type": "object",
-            "required": ["model", "messages"],
-            "additionalProperties": True,
-            "properties": {
-                "model": {"type": "string", "description": "provider/model, a model, auto, or router/NAME"},
-                "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
-                "stream": {"type": "boolean", "default": False},
-                "user": {"type": "string", "description": "Makes the assignment of a variant sticky"},
-                **ROUTING,
-                "extra_body": {"type": "object", "properties": ROUTING},
+        "ChatCompletionRequest": _asked(["messages"], {"messages": MESSAGES}),
+        "ResponseRequest": _asked(
+            ["input"],
+            {
+                "input": {"type": ["string", "array"], "items": {"type": "object"}, "minItems": 1},
+                "instructions": {"type": "string"},
+                "max_output_tokens": LIMIT,
             },
+        ),
+        "MessageRequest": _asked(
+            ["messages", "max_tokens"],
+            {"messages": MESSAGES, "system": {"type": ["string", "array"]}, "max_tokens": LIMIT},
+        ),
+    }
+
+
+def _asked(required: list[str], own: Json) -> Json:
+    """What an answer is asked for with; the routing fields stand at both places."""
+    return {
+        "type": "object",
+        "required": ["model", *required],
+        "additionalProperties": True,
+        "properties": {
+            "model": {"type": "string", "description": "provider/model, a model, auto, or router/NAME"},
+            **own,
+            "stream": {"type": "boolean", "default": False},
+            "user": {"type": "string", "description": "Makes the assignment of a variant sticky"},
+            **ROUTING,
+            "extra_body": {"type": "object", "properties": ROUTING},
         },
     }
 
 
+def _body(schema: str) -> Json:
+    return {"content": {JSON_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
 def hot_paths() -> Json:
     """Paths served in front of FastAPI."""
-    chat_body = {"content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/ChatCompletionRequest"}}}}
+    chat_body = _body("ChatCompletionRequest")
     paths: Json = {
         "/v1/chat/completions": {
             "post": _operation("Chat completion, JSON or SSE", "inference", chat_body, stream=True)
+        },
+        "/v1/responses": {
+            "post": _operation("OpenAI's Responses, JSON or SSE", "inference", _body("ResponseRequest"), stream=True)
+        },
+        "/v1/messages": {
+            "post": _operation("Anthropic's Messages, JSON or SSE", "inference", _body("MessageRequest"), stream=True)
+        },
+        "/v1/messages/count_tokens": {
+            "post": _operation("An estimate of a message's tokens", "inference", _body("MessageRequest"))
         },
         "/v1/router/explain": {"post": _operation("Decision and plan; nothing is called", "inference", chat_body)},
         "/v1/router/feedback": {"post": _feedback()},

@@ -1,0 +1,168 @@
+"""An API in front of chat: its request is read as a chat completion, and what the chat answers is told in its words.
+
+The chat below is the usual one (one decision, one walk, one record); only here are the words exchanged, on their way in
+and on their way out, piece by piece.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import orjson
+
+from router.passage import DONE
+from router.record import Record
+from router.refusal import Refusal
+from router.router import Completion, Stream
+from router.sse import EventReader
+
+from .chat import Streamed, answer_whole
+from .documents import JsonObject, check_chat, check_depth, parse
+from .exchange import Exchange
+from .faults import refused
+from .limits import Permit
+from .site import Site
+
+
+class Telling(Protocol):
+    """One answer in the words of an API. `take`, then `end` or `fail`, give events; `whole` gives the one object."""
+
+    def whole(self, completion: Mapping[str, Any]) -> JsonObject:
+        """A completion as a whole."""
+        ...
+
+    def take(self, chunk: Mapping[str, Any]) -> bytes:
+        """The events of a chunk."""
+        ...
+
+    def end(self) -> bytes:
+        """The events of the end."""
+        ...
+
+    def fail(self, envelope: Mapping[str, Any], status: int) -> bytes:
+        """The events of an end without an answer."""
+        ...
+
+
+Tell = Callable[[str, int], Telling]  # from what ids are made of, and the time it is
+Read = Callable[[JsonObject], tuple[JsonObject, Tell]]  # from a request to the chat and to who tells its answer
+
+
+class Translated:
+    """An endpoint of such an API. `read` raises Refusal for what it cannot read."""
+
+    def __init__(self, site: Site, read: Read) -> None:
+        self._site = site
+        self._read = read
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Serve one request. Raises Refusal before the header commit, ClientGone when nobody listens."""
+        site = self._site
+        principal = site.known(exchange)
+        body = await exchange.body(site.body_limit_bytes)
+        document = parse(body)
+        check_depth(body, document)
+        chat, tell = self._read(document)
+        check_chat(chat)
+        caller = site.caller(exchange, principal)
+        site.check_scope(principal, chat, caller)
+        permit = await site.admit(principal, size_bytes=len(body), document=chat)
+        router = site.router
+        try:
+            if chat.get("stream"):
+                streamed = Told(site, exchange, permit, tell)
+                await exchange.watched(streamed.serve(partial(told, partial(router.stream, chat, caller), tell)))
+            else:
+                call = whole(partial(router.complete, chat, caller), tell)
+                await exchange.watched(answer_whole(site, exchange, permit, call))
+        finally:
+            permit.release()
+
+
+async def whole(call: Callable[[], Awaitable[Completion]], tell: Tell) -> Completion:
+    """A whole answer in the other words."""
+    completion = await call()
+    try:
+        document = completion.document
+    except orjson.JSONDecodeError:  # stricter than the reader that let it pass
+        message = "The provider's answer holds text that is no Unicode."
+        raise refused(502, message, code="upstream_error", kind="upstream_error") from None
+    answer = tell(*_named(completion.record)).whole(document)
+    completion.body = orjson.dumps(answer)
+    return completion
+
+
+async def told(opening: Callable[[], Awaitable[Stream]], tell: Tell) -> "ToldStream":
+    """A stream in the other words."""
+    stream = await opening()
+    return ToldStream(stream, tell(*_named(stream.record)))
+
+
+class Told(Streamed):
+    """A streamed answer whose failure is told in the other words, too."""
+
+    def __init__(self, site: Site, exchange: Exchange, permit: Permit, tell: Tell) -> None:
+        super().__init__(site, exchange, permit)
+        self._tell = tell
+
+    def error_event(self, refusal: Refusal) -> bytes:
+        """How a stream says that it ends without an answer."""
+        record = refusal.record
+        named = _named(record) if record is not None else (self._exchange.request_id, int(self._site.wall()))
+        return self._tell(*named).fail(refusal.document(), refusal.status)
+
+
+class ToldStream:
+    """The router's stream, read chunk by chunk and told in other words."""
+
+    def __init__(self, stream: Stream, telling: Telling) -> None:
+        self._stream = stream
+        self._telling = telling
+        self._events = EventReader()
+
+    @property
+    def record(self) -> Record:
+        """See `Stream`."""
+        return self._stream.record
+
+    @property
+    def serving(self) -> str | None:
+        """See `Stream`."""
+        return self._stream.serving
+
+    @property
+    def running_s(self) -> float:
+        """See `Stream`."""
+        return self._stream.running_s
+
+    async def read(self) -> bytes:
+        """Events ready for the client; b"" at the end."""
+        while piece := await self._stream.read():
+            if events := b"".join(map(self._told, self._events.feed(piece))):
+                return events
+        return b""
+
+    async def flow(self, forward: Callable[[bytes], bool]) -> None:
+        """Nothing goes straight on: every chunk is looked at."""
+
+    def close(self) -> None:
+        """See `Stream`."""
+        self._stream.close()
+
+    def _told(self, payload: bytes) -> bytes:
+        if payload == DONE:
+            return self._telling.end()
+        try:
+            chunk = orjson.loads(payload)
+        except orjson.JSONDecodeError:  # stricter than the reader that let it pass
+            return b""
+        if not isinstance(chunk, dict):
+            return b""
+        if "error" in chunk:
+            return self._telling.fail(chunk, 502)
+        return self._telling.take(chunk)
+
+
+def _named(record: Record) -> tuple[str, int]:
+    """What ids are made of, and when it began: the record can be found by it."""
+    return record.generation_id.replace("-", ""), int(record.wall_s)
