@@ -38,7 +38,6 @@ class Outbox:
         self._closing: tuple[int, str] | None = None
         self._write: Write | None = None  # while nothing waits
         self._together: list[_Frame] | None = None  # to be written in one go
-        self.overflowed = False
 
     @property
     def waiting_bytes(self) -> int:
@@ -82,7 +81,6 @@ class Outbox:
         self._frames.append(frame)
         self._waiting_bytes += len(frame.text)
         if self._waiting_bytes > HARD_LIMIT_BYTES:
-            self.overflowed = True
             self._frames.clear()
             self.close(POLICY_VIOLATION, "The client does not read what it is sent.")
         elif self._waiting_bytes > AUDIO_LIMIT_BYTES:

@@ -16,7 +16,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from router.cli.chat import show_record
-from router.cli.show import console, fail, pairs
+from router.cli.show import console, fail, pairs, refusal
 
 from .audio.wav import wav_bytes
 from .talk_sources import CHUNK_S, RATE, NoSourceError, from_file, in_real_time, microphone, spoken
@@ -86,7 +86,8 @@ def run(talk: Talk) -> int:
     except (NoSourceError, ValueError) as error:
         return fail(str(error))
     except websockets.InvalidStatus as refused:
-        return fail(f"{talk.url}: HTTP {refused.response.status_code} {refused.response.body.decode()[:300]}")
+        answer = refused.response
+        return fail(f"{talk.url}: {refusal(answer.status_code, answer.body.decode(errors='replace'))}")
     except (OSError, websockets.InvalidHandshake, websockets.InvalidURI) as error:
         return fail(f"nothing answers at {talk.url} ({error}); start it with: realtime-router serve")
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ there. Quality scores come from a small dated table beside this module. Own pric
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,7 +66,7 @@ LOCAL_MODELS: Mapping[str, str] = {
 METRICS = ("intelligence", "math", "coding")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """What is known about the models of the configured providers. Unknown models are targets too: they lack nothing."""
 
@@ -85,21 +85,10 @@ class Catalogue:
             scores={**shipped_scores(model), **own} if own or not target.scores else target.scores,
         )
 
-    def offers(self, model: str) -> tuple[Target, ...]:
-        """Every listed target with this bare model name, in the order of the providers."""
-        return tuple(self.target(provider, model) for provider in self._by_model.get(model, ()))
-
     def models(self, *, kind: str | None = "chat") -> tuple[Target, ...]:
         """Every listed target of a kind (of all kinds: None)."""
         chosen = (target for target in self.entries.values() if kind in (None, target.kind))
         return tuple(self.target(target.provider, target.model) for target in chosen)
-
-    @cached_property
-    def _by_model(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        for target in self.entries.values():
-            found[target.model] = (*found.get(target.model, ()), target.provider)
-        return found
 
 
 def load_catalogue(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from realtime.protocol import ClientEvent, Malformed, ServerEvent
+from realtime.protocol import ClientEvent, ServerEvent
 
 from .decode import Decoder
 from .dialect import Dialect
@@ -20,10 +20,6 @@ class Codec:
     def decode(self, frame: str | bytes, *, at_ms: float = 0.0) -> ClientEvent:
         """Read one text frame. Never raises: a refused frame becomes `Malformed`, to be handed to the machine."""
         return self._decoder.decode(frame, at_ms)
-
-    def refuse_binary(self, *, at_ms: float = 0.0) -> Malformed:
-        """What a binary frame becomes."""
-        return self._decoder.binary(at_ms)
 
     def encode(self, event: ServerEvent) -> bytes | None:
         """One text frame (UTF-8 JSON), or None when this dialect does not know such an event."""

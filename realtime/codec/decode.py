@@ -34,7 +34,6 @@ from .shapes import Number, Record, Refusal, Shape, Text, opened, wrong_type, wr
 Wire = Mapping[str, Any]
 Reader = Callable[[Wire, Dialect], Callable[..., ClientEvent]]
 _NOT_JSON = Fault(code="invalid_json", message="Invalid event: failed to parse JSON value.")
-_BINARY = Fault(code="invalid_event", message="Expected a text WebSocket message; binary frames are not supported.")
 _ID, _TEXT = Text(longest=512), Text()
 
 
@@ -103,10 +102,6 @@ class Decoder:
             elif name == "response.create":
                 fields["response"] = vocabulary.response(dialect)
             self._shapes[name] = Record(fields, shape.required, open=lenient)
-
-    def binary(self, at_ms: float) -> Malformed:
-        """The answer to a binary frame."""
-        return Malformed(fault=_BINARY, at_ms=at_ms)
 
     def decode(self, frame: str | bytes, at_ms: float) -> ClientEvent:
         """One text frame."""

@@ -83,11 +83,6 @@ class Conversation:
         where = self._order.index(item_id)
         return self._order[where - 1] if where else None
 
-    @property
-    def last_id(self) -> str | None:
-        """The item at the end."""
-        return self._order[-1] if self._order else None
-
     def remove(self, item_id: str) -> None:
         """Take an item out."""
         self._order.remove(item_id)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from realtime.protocol import TranscriptionUsage
 
-HEARING_RATE = 16_000  # samples a second of everything a Transcriber or a Detector is fed
+HEARING_RATE = 16_000  # samples a second of everything a Transcriber or the detection of voice is fed
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +204,3 @@ class VerdictWanted:
 
 
 TurnEvent = SpeechStarted | SpeechStopped | TurnSuggested | TurnRevoked | VerdictWanted
-
-
-class Detector(Protocol):
-    """Speech and turns in a stream of speech probabilities, one for each 32 ms frame. Pure."""
-
-    def push(self, probability: float) -> tuple[TurnEvent, ...]:
-        """Take the next frame's probability; what follows from it, in order."""
-        ...
-
-    def judge(self, *, complete: bool) -> tuple[TurnEvent, ...]:
-        """The answer to VerdictWanted; late answers (speech went on, turn over) are ignored."""
-        ...

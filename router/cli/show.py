@@ -25,6 +25,15 @@ def fail(message: str) -> int:
     return 1
 
 
+def refusal(status: int, text: str) -> str:
+    """What a server said that refused: its message where it has the usual envelope, else what came."""
+    try:
+        message = json.loads(text)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = text[:200]
+    return f"{status}: {message}"
+
+
 def pairs(texts: tuple[str, ...]) -> dict[str, Any]:
     """`k=v` texts as metadata: JSON where it is JSON, else text. Raises ValueError naming what has no `=`."""
     found: dict[str, Any] = {}

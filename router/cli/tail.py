@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from .show import console, fail
+from .show import console, fail, refusal
 
 POLL_S = 0.5
 MOST = 200  # asked for at a time
@@ -62,7 +62,7 @@ def run(watch: Watch, *, out: Console | None = None, pause: Callable[[float], No
 def _recent(client: httpx.Client, limit: int) -> list[Mapping[str, Any]]:
     answer = client.get("/v1/router/requests", params={"limit": limit})
     if answer.status_code != 200:
-        raise ValueError(f"{answer.status_code} {answer.text[:200]}")
+        raise ValueError(refusal(answer.status_code, answer.text))
     match answer.json():
         case {"data": list(found)}:
             return found

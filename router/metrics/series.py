@@ -36,10 +36,6 @@ class Cell:
         """Add."""
         self.value += amount
 
-    def dec(self) -> None:
-        """Take one away."""
-        self.value -= 1.0
-
     def set(self, value: float) -> None:
         """Show this value."""
         self.value = value

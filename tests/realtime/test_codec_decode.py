@@ -300,11 +300,6 @@ def test_what_could_not_be_repeated_is_refused():
     assert fault(decode('{"type": "response.cancel", "event_id": "\\ud800"}')) == ("invalid_json", None)
 
 
-def test_binary_frames_are_refused():
-    codec = Codec(Dialect.GA, event_ids=lambda: "event_1")
-    assert fault(codec.refuse_binary(at_ms=1.0)) == ("invalid_event", None)
-
-
 def test_the_event_id_of_a_refused_event_is_kept():
     assert decode({"type": "nope", "event_id": "mine"}).event_id == "mine"
     assert decode({"type": "nope", "event_id": 7}).event_id is None

@@ -126,13 +126,12 @@ def test_an_own_context_knows_what_was_heard():
 
 def test_items_stand_in_the_order_clients_asked_for():
     conversation = Conversation("conv_1")
-    assert conversation.last_id is None
     assert conversation.add(Entry(user("b", "x"))) is None
     assert conversation.add(Entry(user("a", "x")), after="root") is None
     assert conversation.add(Entry(user("c", "x"))) == "b"
     assert conversation.add(Entry(user("ab", "x")), after="a") == "a"
     assert [entry.item.id for entry in conversation] == ["a", "ab", "b", "c"]
-    assert (conversation.before("a"), conversation.before("b"), conversation.last_id) == (None, "ab", "c")
+    assert (conversation.before("a"), conversation.before("b")) == (None, "ab")
     conversation.remove("b")
     assert not conversation.used("b")
     assert "b" not in conversation

@@ -109,7 +109,7 @@ def test_json_is_one_object_a_line(url):
     [
         (("--url", "http://127.0.0.1:9"), "does not answer"),
         (("--url", "nowhere"), "does not answer"),
-        (("--key", "wrong"), "401"),
+        (("--key", "wrong"), "401: This API key"),
     ],
 )
 def test_what_is_wrong_is_said(url, words, complaint, monkeypatch):
