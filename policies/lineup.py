@@ -12,6 +12,7 @@ from .aliases import Aliases
 from .facts import RoutingOptions, TargetHealth
 from .fitness import Narrowest, Ranked, uneasy
 from .frozen import frozen
+from .naming import AUTO, router_in
 from .ordering import AUTO_SORT, PROVIDER_SORT, Ranking, SortMetric, criterion
 from .plan import Candidate
 from .refusal import BadRoutingField, suggestion
@@ -84,7 +85,7 @@ class Caster:
         warnings: list[str] = []
         segments: list[Segment] = []
         models = choice.models
-        if choice.model == "auto":
+        if choice.model == AUTO:
             segments.append(Ranking(self._pool(choice, kind, warnings), choice.sort or AUTO_SORT, LONGEST))
             models = ()
         else:
@@ -110,7 +111,7 @@ class Caster:
         return self.targets.offering(model)
 
     def _entry(self, entry: str, choice: ModelChoice, kind: str, warnings: list[str]) -> list[Segment]:
-        if entry == "auto":
+        if entry == AUTO:
             return [Ranking(self.targets.pool(kind), choice.sort or AUTO_SORT, LONGEST)]
         named = self.targets.named(entry)
         if named is not None:
@@ -193,7 +194,7 @@ def check_options(options: RoutingOptions) -> None:
             near = suggestion(get_close_matches(text, [metric.value for metric in SortMetric], n=1))
             raise BadRoutingField(f"sort: {text!r} is no metric; known are {', '.join(SortMetric)}{near}", param="sort")
     for entry in options.models:
-        if entry.startswith("router/") or (entry.startswith("inworld/") and not entry.startswith("inworld/models/")):
+        if router_in(entry) is not None:
             raise BadRoutingField(f"models: {entry!r} is a router; only models can be fallbacks", param="models")
         if not entry.strip():
             raise BadRoutingField("models: an entry is empty; it is 'provider/model' or a bare model", param="models")

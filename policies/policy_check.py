@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from .bucketing import BUCKETS
 from .experiment import GUARDED, Experiment, Guardrail, Layer, Rollout
 from .fault import Path, PolicyError
+from .naming import router_in
 from .ordering import SortMetric, criterion
 from .refusal import suggestion
 from .route import Route, Variant, Weight, exact
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 HUNDRED = Fraction(100)
-ROUTER_PREFIXES = ("router/", "inworld/")
-HOSTED = "inworld/models/"
 RESERVED = ("models",)
 OWN_SALTS = ("layer/", "holdout/")
 
@@ -106,7 +105,7 @@ def _models(at: Path, models: Sequence[str], *, listed: bool = True) -> None:
         where = (*at, position) if listed else at
         if not model.strip():
             raise PolicyError(where, "a model is 'provider/model', a bare model or 'auto', not empty")
-        if model.startswith("router/") or (model.startswith("inworld/") and not model.startswith(HOSTED)):
+        if router_in(model) is not None:
             raise PolicyError(where, f"{model!r} is a router; a router leads to models, not to another router")
 
 

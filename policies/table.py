@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -12,19 +11,17 @@ from .dealing import Dealer
 from .decision import Decision, Reason
 from .facts import Facts, RoutingOptions
 from .fitness import fit
-from .lineup import IGNORED, NOBODY, Caster, Lineup, check_options, is_plain, merged
+from .lineup import Caster, Lineup, check_options, is_plain, merged
+from .naming import AUTO, INWORLD, ROUTER, router_in
 from .plan import Candidate, Limits, Plan
 from .policy import Policy
-from .refusal import BadRoutingField, NoRouteMatched, RoutingRefusal, UnknownModel, UnknownRouter
+from .refusal import NoRouteMatched, RoutingRefusal
 from .route import ModelChoice, Route, Variant
 from .route_index import RouteIndex
 from .targets import Targets
 from .template import render_messages
+from .unserved import nobody_fits, unknown_model, unknown_router
 
-ROUTER = "router/"
-INWORLD = "inworld/"
-HOSTED = "inworld/models/"
-AUTO = "auto"
 REMEMBERED = 1024  # lineups of models called directly, and what model strings mean
 
 
@@ -153,16 +150,14 @@ class RoutingTable:
         return rules
 
     def _named_router(self, model: str) -> Rules | None:
-        if not model.startswith((ROUTER, INWORLD)) or model.startswith(HOSTED):
+        name = router_in(model)
+        if name is None:
             return None
-        name = model.partition("/")[2]
         if name in self._rules:
             return self._rules[name]
         if model.startswith(INWORLD) and (self.targets.knows(model) or self._aliases.get(model)):
             return None
-        near = [f"{ROUTER}{other}" for other in _near(name, self._rules)]
-        known = ", ".join(sorted(self._rules)) or "none"
-        raise UnknownRouter(f"there is no router {name!r}; configured are: {known}", near=near)
+        raise unknown_router(name, self._rules)
 
     def _routed(self, rules: Rules, facts: Facts) -> Decision:
         policy = rules.policy
@@ -209,7 +204,7 @@ class RoutingTable:
         alias = self._firm.get(model) if served else self._aliases.get(model)
         if alias is not None or not served:
             if alias is None or (alias != AUTO and not self._caster.find(alias)):
-                raise self._unknown(model, alias)
+                raise unknown_model(self.targets, model, alias, (f"{ROUTER}{name}" for name in self._rules))
             model, reason = alias, Reason.ALIAS
         elif model == AUTO:
             reason = Reason.AUTO
@@ -241,38 +236,11 @@ class RoutingTable:
     ) -> tuple[Plan, tuple[str, ...]]:
         candidates, warnings = fit(lineup.order(facts.health, facts.held), facts)
         if _first(candidates) is None:
-            raise self._nobody(candidates, facts)
+            raise nobody_fits(self.targets, candidates, facts)
         asked_s = facts.options.first_token_s or first_token_s
         if asked_s is not None:
             limits = replace(limits, first_token_s=asked_s)
         return Plan(candidates, limits, facts.now_s), lineup.warnings + warnings
-
-    def _nobody(self, candidates: Sequence[Candidate], facts: Facts) -> RoutingRefusal:
-        """Why nothing of a lineup can be tried."""
-        if any(candidate.skipped == IGNORED for candidate in candidates) or facts.options.ignore:
-            return BadRoutingField("ignore: leaves no model that could answer", param="ignore")
-        if facts.options.models and facts.model == AUTO:
-            return BadRoutingField("models: no entry is served by a configured provider", param="models")
-        if not candidates and facts.model == AUTO and facts.kind != "chat":
-            kind = facts.kind.replace("_", " ")
-            return UnknownModel(f"no configured provider has a model for {kind}; {self._configured()}")
-        named = ", ".join(repr(candidate.target.name) for candidate in candidates) or "anything"
-        return UnknownModel(f"{facts.model!r} leads to {named}, and {NOBODY} serves that; {self._configured()}")
-
-    def _unknown(self, model: str, alias: str | None) -> UnknownModel:
-        prefix, slash, _ = model.partition("/")
-        near = self.targets.near(model, (f"{ROUTER}{name}" for name in self._rules))
-        if alias is not None:
-            return UnknownModel(f"{model!r} stands for {alias!r}, which {NOBODY} serves; {self._configured()}")
-        if slash and self.targets.provider(prefix) is None:
-            providers = self.targets.near_providers(prefix)
-            message = f"model {model!r}: provider {prefix!r} is not configured; {self._configured()}"
-            return UnknownModel(message, near=near or providers)
-        message = f"model {model!r} is served by {NOBODY}; {self._configured()}; add the one that has it, or an alias"
-        return UnknownModel(message, near=near)
-
-    def _configured(self) -> str:
-        return f"configured are: {', '.join(self.targets.providers) or 'none'}"
 
 
 def _first(candidates: Sequence[Candidate]) -> str | None:
@@ -286,7 +254,3 @@ def _first(candidates: Sequence[Candidate]) -> str | None:
 def _beyond(warnings: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     """The warnings that are not the operator's, who has been told at load."""
     return () if warnings == known else tuple(warning for warning in warnings if warning not in known)
-
-
-def _near(name: str, known: Mapping[str, object]) -> list[str]:
-    return get_close_matches(name, list(known), n=3)

@@ -128,8 +128,6 @@ class VoiceEndpoints:
             limiter=self.limiter,
         )
 
-    # --- refusals ---------------------------------------------------------------------------------------------------
-
     async def _refuse(self, asked: Asked, send: Send, refusal: Refusal) -> None:
         if asked.dialect is Dialect.INWORLD:
             await refuse_upgrade(send, refusal)

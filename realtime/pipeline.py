@@ -51,8 +51,6 @@ class Pipeline:
         self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
         self._keep(group.create_task(studio.warm()))
 
-    # --- what the machine wants -------------------------------------------------------------------------------------
-
     def perform(self, effect: p.Effect) -> None:
         """Carry out one effect. Never blocks."""
         match effect:
@@ -91,8 +89,6 @@ class Pipeline:
         self.speculation.drop()
         self.ear.close()
 
-    # --- replies ----------------------------------------------------------------------------------------------------
-
     def _start_reply(self, effect: p.StartReply) -> None:
         response_id = effect.response_id
         self.stamps.begun(response_id)
@@ -118,8 +114,6 @@ class Pipeline:
         found = self._replies.get(sound.place.response_id)
         if found is not None:
             self.recordings.add(sound.place.item_id, sound.audio, found[0].request.output_format)
-
-    # --- listening --------------------------------------------------------------------------------------------------
 
     def _turn(self, event: TurnEvent) -> None:
         at_ms = self._studio.clock_ms()
@@ -247,8 +241,6 @@ class Pipeline:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(let_go)
-
-    # --- settings ------------------------------------------------------------------------------------------------
 
     def _apply(self, settings: p.SessionSettings) -> None:
         self._settings = settings

@@ -27,6 +27,7 @@ from realtime.protocol import (
 
 from . import vocabulary
 from .dialect import Dialect
+from .item_shapes import ITEM
 from .items import audio_bytes, read_input, read_item
 from .patches import beta_patch, response_overrides, session_patch
 from .shapes import Number, Record, Refusal, Shape, Text, opened, wrong_type, wrong_value
@@ -48,7 +49,7 @@ _SHAPES: dict[str, Record] = {
     "input_audio_buffer.commit": _event({}),
     "input_audio_buffer.clear": _event({}),
     "output_audio_buffer.clear": _event({}),
-    "conversation.item.create": _event({"item": vocabulary.ITEM, "previous_item_id": _ID}, "item"),
+    "conversation.item.create": _event({"item": ITEM, "previous_item_id": _ID}, "item"),
     "conversation.item.retrieve": _event({"item_id": _TEXT}, "item_id"),
     "conversation.item.delete": _event({"item_id": _TEXT}, "item_id"),
     "conversation.item.truncate": _event(
@@ -98,7 +99,7 @@ class Decoder:
             if name == "session.update":
                 fields["session"] = vocabulary.BETA_SESSION if dialect is Dialect.BETA else vocabulary.session(dialect)
             elif name == "conversation.item.create" and lenient:
-                fields["item"] = opened(vocabulary.ITEM)
+                fields["item"] = opened(ITEM)
             elif name == "response.create":
                 fields["response"] = vocabulary.response(dialect)
             self._shapes[name] = Record(fields, shape.required, open=lenient)

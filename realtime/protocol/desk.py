@@ -33,8 +33,6 @@ class Desk:
         self._replies = replies
         self._listener = listener
 
-    # --- items --------------------------------------------------------------------------------------------------
-
     def create(self, event: CreateItem) -> None:
         """Put an item of the client's into the conversation."""
         state = self._state
@@ -130,8 +128,6 @@ class Desk:
         entry.item = silenced(entry.item, event.audio_end_ms)
         state.say(ItemTruncated(event.item_id, event.content_index, event.audio_end_ms))
         self._listener.remember(entry, event.audio_end_ms)
-
-    # --- output and settings --------------------------------------------------------------------------------------
 
     def clear_output(self, _event: ClearOutput) -> None:
         """Silence, now. A response that is going on goes on."""

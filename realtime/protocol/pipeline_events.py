@@ -18,9 +18,6 @@ class _Reported:
     at_ms: float = 0.0
 
 
-# --- the connection ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(_Reported):
     """The connection stands; the first event of every machine. `epoch_s` is the wall clock, for `expires_at`."""
@@ -74,9 +71,6 @@ class SuggestionRevoked(_Reported):
     """The user went on speaking after all."""
 
 
-# --- transcriber ------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptDelta(_Reported):
     """More words of the utterance; always an addition, never the whole text so far."""
@@ -106,9 +100,6 @@ class TranscriptFailed(_Reported):
     code: str
     message: str
     attempts: Attempts = ()
-
-
-# --- replier ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +159,6 @@ class ReplyFailed(_Reported):
     message: str
     kind: str = "server_error"
     attempts: Attempts = ()
-
-
-# --- speaker ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from .alarms import Alarm, Alarms
 from .broken import BrokenInvariantError
 from .client_events import CancelResponse, CreateResponse, Fault, ResponseOptions
-from .effects import CancelReply, DropAudio, StartReply, TranscribeItem
-from .items import Item, ItemReference
+from .effects import CancelReply, DropAudio, StartReply
+from .inputs import prepare, resolved
+from .items import Item
 from .listener import Listener
 from .reply_events import EndReason, ResponseStatus
-from .requests import context, forget, own_context, recorded, request, with_words
+from .requests import context, forget, own_context, request, with_words
 from .response import Response
 from .server_events import LimitsTold
 from .state import SessionState
@@ -32,8 +33,6 @@ class Replies:
         self.side: dict[str, Response] = {}
         self.owed: ResponseOptions | None = None  # asked for, or due, as soon as the present response is done
         self._joinable = False  # what is owed was not asked for by the client
-
-    # --- the floor ----------------------------------------------------------------------------------------------
 
     def fire(self, signal: Signal) -> None:
         """Move the floor as the table says, and do what it asks for."""
@@ -58,8 +57,6 @@ class Replies:
         detection = self._state.settings.turn_detection
         if detection is not None and detection.kind == "server_vad" and detection.idle_timeout_ms is not None:
             self._alarms.arm(Alarm.IDLE, self._listener.rest_ms + detection.idle_timeout_ms)
-
-    # --- begin --------------------------------------------------------------------------------------------------
 
     def create(self, asked: CreateResponse) -> None:
         """The client wants an answer."""
@@ -91,13 +88,13 @@ class Replies:
                 "Wait until the response is finished before creating a new one.",
             )
             return
-        inputs = self._resolve(options)
+        inputs = resolved(state, options)
         if inputs is None and options.input is not None:
             return
         response = Response(state, state.settings.patched(options.overrides), metadata=options.metadata)
         response.automatic, response.joinable = automatic, joinable
         self.main = response
-        self._prepare(response, inputs)
+        prepare(response, state, inputs)
         self.owed = None
         self.fire(Signal.RESPONSE_WAITS if response.awaits else Signal.RESPONSE_STARTS)
 
@@ -106,47 +103,15 @@ class Replies:
         if len(self.side) >= state.rules.side_response_limit:
             state.refuse("rate_limit_exceeded", f"{len(self.side)} responses are active beside the conversation.")
             return
-        inputs = self._resolve(options)
+        inputs = resolved(state, options)
         if inputs is None and options.input is not None:
             return
         settings = state.settings.patched(options.overrides)
         response = Response(state, settings, in_conversation=False, metadata=options.metadata)
         self.side[response.id] = response
-        self._prepare(response, inputs)
+        prepare(response, state, inputs)
         if not response.awaits:
             self._start(response)
-
-    def _prepare(self, response: Response, inputs: tuple[Item, ...] | None) -> None:
-        """Announce it, and find out which words it has to wait for."""
-        response.inputs = inputs
-        response.announce()
-        awaited = self._state.conversation.awaited_ids()
-        if inputs is None:
-            response.awaits = awaited
-            return
-        for item in inputs:
-            recording = recorded(item)
-            if item.id in awaited or recording is not None:
-                response.awaits.add(item.id)
-            if recording is not None and item.id not in self._state.conversation:
-                self._state.say(TranscribeItem(item.id, recording))
-
-    def _resolve(self, options: ResponseOptions) -> tuple[Item, ...] | None:
-        """The items of `input`; refuses (and gives None) when one refers to nothing."""
-        if options.input is None:
-            return None
-        items: list[Item] = []
-        for number, item in enumerate(options.input):
-            if isinstance(item, ItemReference):
-                entry = self._state.conversation.get(item.id)
-                if entry is None:
-                    message = f"Item with id {item.id!r} does not exist in the conversation."
-                    self._state.refuse("invalid_value", message, f"response.input[{number}].id")
-                    return None
-                items.append(entry.item)
-            else:
-                items.append(item if item.id else replace(item, id=self._state.fresh_item_id()))
-        return tuple(items)
 
     def _start(self, response: Response) -> None:
         """The words are known: ask for the reply."""
@@ -170,8 +135,6 @@ class Replies:
                 forget(state.conversation, items)
             return items
         return own_context(response.inputs, state.conversation)
-
-    # --- words --------------------------------------------------------------------------------------------------
 
     def words_known(self, item_id: str, text: str) -> None:
         """The words of an item are final, or the item is gone."""
@@ -203,8 +166,6 @@ class Replies:
     def _all(self) -> list[Response]:
         mine = [self.main] if self.main is not None else []
         return [*mine, *self.side.values()]
-
-    # --- end ----------------------------------------------------------------------------------------------------
 
     def cancel(self, asked: CancelResponse) -> None:
         """The client wants no more of it."""

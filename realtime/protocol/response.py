@@ -86,8 +86,6 @@ class Response:
         self._calls: dict[str, _Call] = {}
         self._fresh_words: list[tuple[str, float, float]] = []
 
-    # --- what is shown ------------------------------------------------------------------------------------------
-
     def announce(self) -> None:
         """The response begins."""
         self._state.say(ResponseStarted(self._view("in_progress", None, None)))
@@ -131,8 +129,6 @@ class Response:
             usage=self.usage if ended else None,
             attempts=self.attempts if ended else (),
         )
-
-    # --- growing ------------------------------------------------------------------------------------------------
 
     def write(self, text: str) -> None:
         """More words, written and/or said."""
@@ -230,8 +226,6 @@ class Response:
         self.end_message(ending)
         self.end_calls(ending)
         self._state.say(ResponseDone(self._view(status, reason, fault)))
-
-    # --- items --------------------------------------------------------------------------------------------------
 
     def _open_message(self) -> _Words:
         place = self._open_item(lambda item_id: Message(item_id, "assistant", (), "in_progress"))

@@ -197,8 +197,6 @@ class SessionMachine:
             PlaybackStopped: reports.stopped,
         }
 
-    # --- the session itself ---------------------------------------------------------------------------------------
-
     def _open(self, event: Opened) -> None:
         state = self._state
         if self._opened:

@@ -64,8 +64,6 @@ class Utterances:
         """The item that the present speech will become."""
         return self._open.item_id if self._open else None
 
-    # --- audio --------------------------------------------------------------------------------------------------
-
     def append(self, event: AppendAudio) -> None:
         """Count it. Audio that nobody ever commits is refused at some point."""
         state = self._state
@@ -112,8 +110,6 @@ class Utterances:
             self._open = None
             self._replies.fire(Signal.SPEECH_ENDS)
         state.say(InputCleared())
-
-    # --- speech -------------------------------------------------------------------------------------------------
 
     def begin(self, event: SpeechStarted) -> None:
         """Speech: whatever is being said to the user ends in this very step, if it may be interrupted."""
@@ -180,8 +176,6 @@ class Utterances:
         if held and not state.rules.early_partials and self._tells_words:
             state.say(TranscriptionAdded(item_id, 0, held))
 
-    # --- words --------------------------------------------------------------------------------------------------
-
     @property
     def _tells_words(self) -> bool:
         settings = self._state.settings
@@ -235,8 +229,6 @@ class Utterances:
             if self._tells_words:
                 state.say(TranscriptionFailed(event.item_id, speech_index(entry.item), fault))
         self._replies.words_lost(event.item_id, fault)
-
-    # --- hints --------------------------------------------------------------------------------------------------
 
     def suggest(self, event: TurnSuggested) -> None:
         """The turn may be over."""
