@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from .bucketing import BUCKETS, bucket
 from .facts import Facts, Needs, TargetHealth
 from .plan import Candidate
-from .target import Feature, Target
+from .target import REALTIME, Feature, Target
 
 COOLING = "cooling down"
 PROBED = "cooling down, probe under way"
+SPEAKS, WRITES = "speaks for itself", "does not speak for itself"
 NO_WARNINGS: tuple[str, ...] = ()
 
 Candidates = tuple[Candidate, ...]
@@ -94,9 +95,22 @@ def uneasy(names: Sequence[str], health: Mapping[str, TargetHealth]) -> tuple[st
 def fit(ranked: Ranked, facts: Facts) -> tuple[Candidates, tuple[str, ...]]:
     """The candidates with reasons for those who are left out, and warnings."""
     lineup, warnings = ranked.candidates, NO_WARNINGS
+    if facts.protocol == REALTIME:
+        lineup = _voiced(lineup, facts.kind)
     if not ranked.narrowest.meets(facts.needs):
         lineup, warnings = _able(lineup, facts.needs)
     return (_rested(ranked, lineup, facts), warnings) if ranked.uneasy else (lineup, warnings)
+
+
+def _voiced(lineup: Candidates, kind: str) -> Candidates:
+    """A voice session is either handed to a target that speaks for itself, or has its replies written by others."""
+    if kind not in ("chat", REALTIME):
+        return lineup
+    why = WRITES if kind == REALTIME else SPEAKS
+    return tuple(
+        replace(one, skipped=why) if one.skipped is None and one.target.speaks != (kind == REALTIME) else one
+        for one in lineup
+    )
 
 
 def _rested(ranked: Ranked, lineup: Candidates, facts: Facts) -> Candidates:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+REALTIME = "realtime"  # the kind of a target that hears and speaks by itself, over a WebSocket
+
 
 class Feature(StrEnum):
     """What a request may need and a target may lack."""
@@ -42,3 +44,8 @@ class Target:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.provider}/{self.model}")
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it hears and speaks by itself, so that a whole voice session is handed to it."""
+        return self.kind == REALTIME

@@ -5,11 +5,13 @@ models can be found by their bare name, by `auto` or by naming a whole provider.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from itertools import islice
 from types import MappingProxyType
 
-from .target import Prices, Target
+from .target import REALTIME, Prices, Target
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "google": ("google-vertex", "vertex", "vertex_ai", "google-ai-studio", "gemini"),
@@ -26,27 +28,36 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 LAST_RESORT = frozenset({"demo"})  # stands in for real models; never picked over one
 NEAR = 3
+_PATTERN = frozenset("*?[")
 LONGER, COMPARED = 8, 200  # so that a wrong name costs milliseconds even with thousands of known ones
 
 
 class Targets:
     """A frozen registry. `known` may hold models of providers that are not configured; they are left out.
 
-    `prices` are of models that may be named without being known, by `provider/model`.
+    `prices` are of models that may be named without being known, by `provider/model`. `spoken` are patterns of models
+    that speak for themselves (kind `realtime`), by provider; those that are no patterns are known.
     """
 
-    __slots__ = ("_by_model", "_by_name", "_by_provider", "_prices", "providers")
+    __slots__ = ("_by_model", "_by_name", "_by_provider", "_prices", "_spoken", "providers")
 
     def __init__(
         self,
         providers: Sequence[str],
         known: Sequence[Target] = (),
         prices: Mapping[str, Prices] = MappingProxyType({}),
+        *,
+        spoken: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self._prices = prices
+        self._spoken = spoken
         self.providers = tuple(dict.fromkeys(providers))
         configured = frozenset(self.providers)
-        self._by_name = {target.name: target for target in known if target.provider in configured}
+        self._by_name = {target.name: self._kept(target) for target in known if target.provider in configured}
+        for provider, models in spoken.items():
+            for model in models:
+                if provider in configured and not _PATTERN.intersection(model):
+                    self._by_name.setdefault(f"{provider}/{model}", self._named(provider, model))
         self._by_model: dict[str, tuple[Target, ...]] = {}
         self._by_provider: dict[str, tuple[Target, ...]] = {}
         for target in self._by_name.values():
@@ -72,7 +83,16 @@ class Targets:
         if provider is None:
             return None
         name = f"{provider}/{model}"
-        return self._by_name.get(name) or Target(provider, model, prices=self._prices.get(name))
+        return self._by_name.get(name) or self._named(provider, model)
+
+    def _named(self, provider: str, model: str) -> Target:
+        return self._kept(Target(provider, model, prices=self._prices.get(f"{provider}/{model}")))
+
+    def _kept(self, target: Target) -> Target:
+        """The target, of the kind that the configuration says it is."""
+        patterns = self._spoken.get(target.provider, ())
+        speaks = any(fnmatchcase(target.model, pattern) for pattern in patterns)
+        return replace(target, kind=REALTIME) if speaks else target
 
     def offering(self, model: str) -> tuple[Target, ...]:
         """Everybody known to offer a bare model, real providers first."""

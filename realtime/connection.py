@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import Any, Protocol, get_args
 
 from router.proxy.auth import OPEN, Principal
 from router.proxy.limits import Limiter
@@ -48,6 +48,16 @@ class Opening:
     meter: PacketMeter
     principal: Principal = OPEN
     limiter: Limiter | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict)  # the session a client secret carries, as it was written
+    session_id: str = field(default_factory=lambda: f"sess_{secrets.token_hex(10)}")
+
+
+class Drains(Protocol):
+    """A session, as far as the end of the server is concerned."""
+
+    def drain(self) -> None:
+        """The server wants to end."""
+        ...
 
 
 def fresh_ids(session_id: str) -> Callable[[str], str]:
@@ -69,7 +79,7 @@ class Session:
     """One connection from open to close."""
 
     def __init__(self, studio: Studio, opening: Opening) -> None:
-        self.id = f"sess_{secrets.token_hex(10)}"
+        self.id = opening.session_id
         self._studio = studio
         self._opening = opening
         ids = fresh_ids(self.id)
@@ -246,17 +256,17 @@ class Sessions:
     """The sessions of one server, for draining and for limits per key."""
 
     def __init__(self) -> None:
-        self._by_tenant: MutableMapping[str, set[Session]] = {}
+        self._by_tenant: MutableMapping[str, set[Drains]] = {}
 
     def count(self, tenant: str) -> int:
         """How many sessions a key has open."""
         return len(self._by_tenant.get(tenant, ()))
 
-    def add(self, tenant: str, session: Session) -> None:
+    def add(self, tenant: str, session: Drains) -> None:
         """A session begins."""
         self._by_tenant.setdefault(tenant, set()).add(session)
 
-    def remove(self, tenant: str, session: Session) -> None:
+    def remove(self, tenant: str, session: Drains) -> None:
         """A session has ended."""
         mine = self._by_tenant.get(tenant, set())
         mine.discard(session)
@@ -270,6 +280,6 @@ class Sessions:
                 session.drain()
 
     @property
-    def all(self) -> Mapping[str, set[Session]]:
+    def all(self) -> Mapping[str, set[Drains]]:
         """By key."""
         return self._by_tenant

@@ -5,11 +5,12 @@ on Inworld's a refusal is an HTTP status before the upgrade.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from router.config.models import Provider
 from router.proxy.auth import Authenticator, Principal
 from router.proxy.limits import Limiter
 from router.refusal import Refusal
@@ -21,11 +22,15 @@ from .codec import Codec, Dialect
 from .connection import Opening, Receive, Send, Session, Sessions
 from .opening import Names, bound_settings, rules_of
 from .packets import PacketMeters
+from .relay.door import RelayDoor
+from .relay.endings import close_code
+from .relay.session import RelaySession
+from .relay.upstream import RealtimeUpstreams
 from .studio import Studio
 
 SUBPROTOCOL = "realtime"
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
-BAD_KEY, BAD_REQUEST, OVER_LIMIT = 3000, 4000, 1008
+BAD_KEY = 3000
 NO_KEY = Refusal(401, "Missing bearer or basic authentication in header")  # OpenAI's words, and its want of a code
 
 
@@ -66,6 +71,16 @@ class VoiceEndpoints:
         self.limiter: Limiter | None = None  # of keys; None: nothing is counted
         self.sessions = Sessions()
         self._meters = PacketMeters(studio.clock)
+        self._relays: RelayDoor | None = None
+
+    def relay_over(self, providers: Callable[[], Mapping[str, Provider]]) -> None:
+        """Hand sessions through to those of these providers that speak for themselves."""
+        self._relays = RelayDoor(self.studio, RealtimeUpstreams(providers))
+
+    async def aclose(self) -> None:
+        """Close what sessions were handed through."""
+        if self._relays is not None:
+            await self._relays.aclose()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
@@ -82,14 +97,32 @@ class VoiceEndpoints:
         except Refusal as refusal:
             await self._refuse(asked, send, refusal)
             return
-        session = Session(self.studio, opening)
+        try:
+            relay = self._relays.session(opening) if self._relays is not None else None
+        except Refusal as refusal:
+            await self._refuse(asked, send, refusal)
+            return
+        session = relay or Session(self.studio, opening)
         self.sessions.add(principal.tenant, session)
         try:
-            await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
-            short = scope.get("extensions", {}).get(SHORT_WAY)
-            await session.run(receive, send, short["way"] if short else None)
+            if relay is not None:
+                await relay.open()
+            await self._serve(session, asked, scope, receive, send)
+        except Refusal as refusal:
+            if self._relays is None or not self._relays.spoken_for(opening):
+                await self._refuse(asked, send, refusal)
+                return
+            await self._serve(Session(self.studio, opening), asked, scope, receive, send)
         finally:
             self.sessions.remove(principal.tenant, session)
+
+    @staticmethod
+    async def _serve(
+        session: Session | RelaySession, asked: Asked, scope: Mapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
+        short = scope.get("extensions", {}).get(SHORT_WAY)
+        await session.run(receive, send, short["way"] if short else None)
 
     def _authenticate(self, asked: Asked) -> Principal:
         headers = dict(asked.headers)
@@ -126,6 +159,7 @@ class VoiceEndpoints:
             meter=self._meters.of(principal.tenant, per_second),
             principal=principal,
             limiter=self.limiter,
+            bound=principal.session or {},
         )
 
     async def _refuse(self, asked: Asked, send: Send, refusal: Refusal) -> None:
@@ -134,7 +168,7 @@ class VoiceEndpoints:
             return
         if refusal.code == "missing_api_key":
             refusal = NO_KEY
-        code = {401: BAD_KEY, 403: BAD_KEY, 429: OVER_LIMIT}.get(refusal.status, BAD_REQUEST)
+        code = {401: BAD_KEY, 403: BAD_KEY}.get(refusal.status) or close_code(refusal)
         name = "invalid_model" if refusal.code in ("model_not_found", "router_not_found") else refusal.code
         fault = p.Fault(code=name, message=refusal.message, param=refusal.param, kind=refusal.kind)
         codec = Codec(asked.dialect, event_ids=lambda: f"event_{secrets.token_hex(10)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from policies import Decision, Facts
 from router.config import Realtime
 from router.proxy.auth import Principal
 from router.refusal import Refusal
@@ -19,6 +20,7 @@ from .codec import Dialect, read_session, wire_param, write_session
 from .codec import Refusal as Misread
 
 VOICE = Caller(protocol="realtime")
+SPEAKS = "{!r} hears and speaks by itself; connect anew with ?model= to talk to it."
 BETA = "beta"  # how a stored session says that it is written in the beta shape
 NAMES = (
     ("model", "settings.model"),
@@ -73,7 +75,7 @@ def effective_session(realtime: Realtime, asked: Mapping[str, Any], names: "Name
     dialect = Dialect.BETA if asked.get("dialect") == BETA else Dialect.GA
     first = first_settings(realtime, dialect)
     settings = laid_over(first, asked, dialect)
-    fault = names.objection(first, settings)
+    fault = names.objection(first, settings, opens=True)
     if fault is not None:
         raise Refusal(400, fault.message, code=fault.code, param=wire_param(fault.param, dialect))
     document = write_session(f"sess_{secrets.token_hex(10)}", settings, int(time.time()), dialect)
@@ -90,24 +92,37 @@ class Names:
         self._principal = principal
         self._prompts = prompts
 
-    def check(self, model: str, param: str = "model") -> None:
-        """Raises Refusal when nothing answers to this model string, or this caller may not know of it."""
+    def check(self, model: str, param: str = "model", *, opens: bool = True) -> None:
+        """Raises Refusal when nothing answers to this model string, or this caller may not know of it.
+
+        A target that speaks for itself answers only for a session that `opens`.
+        """
         try:
             decision = self._router.decide({"model": model, "messages": []}, VOICE)
         except Refusal as refusal:
-            raise Refusal(
-                refusal.status, refusal.message, code=refusal.code, param=param, kind=refusal.kind
-            ) from refusal
+            spoken = self._spoken(model)
+            if spoken is None or not opens:
+                message = refusal.message if spoken is None else SPEAKS.format(model)
+                raise Refusal(refusal.status, message, code=refusal.code, param=param, kind=refusal.kind) from refusal
+            decision = spoken
         if decision.router is not None and not self._principal.may_route(decision.router):
             raise Refusal(404, f"The router {decision.router!r} does not exist.", code="router_not_found", param=param)
 
-    def objection(self, current: p.SessionSettings, wanted: p.SessionSettings) -> p.Fault | None:
-        """What is wrong with an update; None: nothing. Only names that change are looked at."""
+    def _spoken(self, model: str) -> Decision | None:
+        try:
+            return self._router.foresee(Facts(model, "realtime", kind="realtime"), VOICE)
+        except Refusal:
+            return None
+
+    def objection(
+        self, current: p.SessionSettings, wanted: p.SessionSettings, *, opens: bool = False
+    ) -> p.Fault | None:
+        """What is wrong with an update (or a session that `opens`), or None. Names that stay are not looked at."""
         for (_, param), before, after in zip(NAMES, named(current), named(wanted), strict=True):
             if after is None or after == before:
                 continue
             try:
-                self.check(after)
+                self.check(after, opens=opens)
             except Refusal as refusal:
                 return p.Fault(code="invalid_value", message=refusal.message, param=param)
         return self._unknown_prompt(wanted)

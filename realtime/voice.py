@@ -79,6 +79,7 @@ class VoiceDoor:
             if self._floor is None:
                 build = await asyncio.to_thread(_floor_builder, self._settings())
                 self._floor = build(self._router, await self.speech(), self._settings(), self._authenticator())
+                self._floor.relay_over(self._providers)
                 self._floor.studio.observers.extend(self._observers)
                 settle_memory()
             return self._floor
@@ -104,6 +105,8 @@ class VoiceDoor:
 
     async def aclose(self) -> None:
         """End workers and connections of the voice floor."""
+        if self._floor is not None:
+            await self._floor.aclose()
         if self._speech is not None:
             await self._speech.aclose()
 
@@ -145,6 +148,8 @@ def _floor_builder(
     settings: Realtime,
 ) -> "Callable[[Router, SpeechCatalogue, Realtime, Authenticator], VoiceEndpoints]":
     settle_kernels(os.environ)
+    import aiohttp  # noqa: F401, PLC0415  for sessions that are relayed: here, where it holds up nobody
+
     from .stages.silero import shared_silero  # noqa: PLC0415  only when somebody speaks
 
     model = shared_silero(settings.vad_weights)

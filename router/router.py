@@ -27,7 +27,7 @@ __all__ = ["NOBODY", "Caller", "Completion", "Flow", "Guesses", "Parcel", "Route
 
 T = TypeVar("T")
 COMPLETIONS = "/completions"
-STAGES = frozenset({"stt", "tts"})
+STAGES = frozenset({"stt", "tts", "realtime"})
 RECORD_KINDS = {"/images/generations": "images", "/images/edits": "images", "/images/variations": "images"}
 TARGET_KINDS = {"embeddings": "embedding", "moderations": "moderation", "images": "image_generation"}
 
@@ -166,9 +166,17 @@ class Router:
         The facts' time, health and seed are filled in here. Use `walk.run(call)`, or `open`, `settle` and `finish` for
         calls that go on after they began. Raises Refusal.
         """
+        return self._set_out(self.state, self._filled(facts, caller), caller, kind)
+
+    def foresee(self, facts: Facts, caller: Caller = NOBODY) -> Decision:
+        """What `walk` would decide for these facts; nothing is called or counted. Raises Refusal."""
+        facts, _ = _informed(self.state, self._filled(facts, caller))
+        return self._decided(self.state, facts)
+
+    def _filled(self, facts: Facts, caller: Caller) -> Facts:
         clock = self.clock
         now_s = clock.now()
-        facts = replace(
+        return replace(
             facts,
             health=self.health.snapshot(now_s),
             now_s=now_s,
@@ -177,7 +185,6 @@ class Router:
             forced_variant=facts.forced_variant or caller.forced_variant,
             tripped=self.tripped,
         )
-        return self._set_out(self.state, facts, caller, kind)
 
     async def run(
         self, facts: Facts, call: Callable[[Try], Awaitable[T]], *, kind: str, caller: Caller = NOBODY

@@ -100,6 +100,16 @@ class ProviderSpeech(Model):
     )
 
 
+class ProviderRealtime(Model):
+    """Models of a server that hear and speak by themselves, over a WebSocket at `base_url` + `/realtime`."""
+
+    models: tuple[str, ...] = Field(
+        default=(),
+        description="Names or patterns (`gpt-realtime*`); what the catalogue lists as realtime needs no entry",
+    )
+    dialect: Literal["ga", "beta"] = Field(default="ga", description="OpenAI's present event shapes, or the beta's")
+
+
 class Provider(Model):
     """A provider. Known names have kind, base_url and the usual key variable by default."""
 
@@ -114,6 +124,7 @@ class Provider(Model):
     )
     options: Mapping[str, Any] = Field(default_factory=dict, description="Passed to litellm (api_version, region…)")
     speech: ProviderSpeech = ProviderSpeech()
+    realtime: ProviderRealtime = ProviderRealtime()
 
 
 class Timeouts(Model):

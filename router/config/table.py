@@ -37,7 +37,12 @@ def build_table(config: Config, catalogue: Catalogue | None = None) -> RoutingTa
     """The table of a configuration. Raises ConfigError when a router cannot be true to its word."""
     catalogue = catalogue or catalogue_of(config)
     return RoutingTable(
-        Targets(tuple(config.providers), catalogue.models(kind=None), catalogue.prices),
+        Targets(
+            tuple(config.providers),
+            catalogue.models(kind=None),
+            catalogue.prices,
+            spoken={name: provider.realtime.models for name, provider in config.providers.items()},
+        ),
         tuple(policies_of(config).values()),
         aliases=config.aliases,
         firm=config.own_aliases,

@@ -91,7 +91,7 @@ TABLE: tuple[Row, ...] = (
         "Replies of voice sessions by how they ended: answered, tool, interrupted, cancelled, incomplete, failed, or "
         "empty (nothing was said)."),
     Row("rr_voice_attempts_total", "counter", ("stage", "target", "outcome"),
-        "Calls of voice sessions by stage: stt, llm or tts."),
+        "Calls of voice sessions by stage: stt, llm, tts, or realtime (a connection to one that speaks itself)."),
     Row("rr_voice_speculations_total", "counter", ("outcome",),
         "Replies begun on a guess inside the silence window: begun, adopted or dropped."),
     Row("rr_vad_frames_total", "counter", (), "Frames of 32 ms scored by the speech detector, all sessions together."),

@@ -1,0 +1,287 @@
+"""One relayed session on one WebSocket: read, pass on, write; and carry it over when its upstream dies.
+
+The course decides, the bridge finds upstreams, the books count; this room only moves frames, and it is dull. Memory is
+bounded both ways: who does not read is not read from.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from policies import Facts, Outcome
+from realtime.account import Account
+from realtime.codec import Dialect
+from realtime.connection import INTERNAL_ERROR, Opening, Receive, Send
+from realtime.outbox import Outbox
+from realtime.studio import Studio
+from router.refusal import Refusal
+from router.upstreams.base import UpstreamFault
+from router.ws_protocol import ShortWay
+
+from .books import Books
+from .bridge import Bridge
+from .course import Course
+from .endings import close_code, in_session
+from .frames import error, event
+from .names import Spelling
+from .upstream import Line, RealtimeUpstreams
+
+log = logging.getLogger("realtime.session")
+SILENT_S = 1.0  # an upstream that dies so young, with nothing lost, is replaced without a word
+GOING = "The server is shutting down."
+
+
+class RelaySession:
+    """One connection from open to close. `open` before the upgrade is answered or after, then `run`."""
+
+    def __init__(self, studio: Studio, opening: Opening, upstreams: RealtimeUpstreams, facts: Facts) -> None:
+        self.id = opening.session_id
+        self._studio = studio
+        self._opening = opening
+        account = Account(self.id, opening.principal, opening.limiter)
+        self._bridge = Bridge(studio.router, upstreams, facts, account.caller())
+        self._course = Course(
+            self._attempts,
+            frozenset({facts.model}),
+            beginning(opening.bound, beta=opening.dialect is Dialect.BETA),
+            client_beta=opening.dialect is Dialect.BETA,
+        )
+        self._outbox = Outbox()
+        self._books = Books(studio, account, self._bridge, down=self._outbox.put, cancel=self._cancel)
+        self._line: Line | None = None
+        self._ready = asyncio.Event()  # the upstream may be spoken to
+        self._group: asyncio.TaskGroup | None = None
+        self._heard_s = self._client_s = studio.clock()
+        self._full = False  # the client does not read: nothing is read for it
+        self._stall: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._draining = False
+
+    async def open(self) -> None:
+        """Find an upstream. Raises Refusal when nobody takes the session."""
+        self._line = await self._bridge.open()
+
+    async def run(self, receive: Receive, send: Send, way: ShortWay | None = None) -> None:
+        """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
+        for observer in self._studio.observers:
+            observer.on_sessions(1)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = self._books.group = group
+                tasks = [group.create_task(self._read(receive)), group.create_task(self._pump())]
+                self._watch()
+                try:
+                    await self._outbox.run(send, way.write if way is not None else None)
+                finally:
+                    for task in tasks:
+                        task.cancel()
+                    self._unwatch()
+        except* (ConnectionError, OSError):
+            log.debug("client gone", extra={"fields": {"session_id": self.id}})
+        except* Exception:
+            log.exception("defect in a session", extra={"fields": {"session_id": self.id}})
+            with suppress(OSError, RuntimeError):
+                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": "internal error"})
+        finally:
+            await self.close()
+            for observer in self._studio.observers:
+                observer.on_sessions(-1)
+
+    async def close(self) -> None:
+        """Let go of the upstream and end the record. May be repeated."""
+        self._group = self._books.group = None
+        self._bridge.finish()
+        self._books.close()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    def drain(self) -> None:
+        """The server wants to end: so does the session, after the response under way."""
+        self._draining = True
+        self._keep()
+
+    # --- client to upstream ------------------------------------------------------------------------------------------
+
+    async def _read(self, receive: Receive) -> None:
+        meter = self._opening.meter
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                self._outbox.close(1000, "")
+                return
+            self._client_s = self._studio.clock()
+            text = message.get("text")
+            if text is None:
+                self._tell("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
+                continue
+            wait_s = meter.take()
+            if wait_s > 0:
+                words = f"Too many events a second for this key; reading pauses for {wait_s * 1000:.0f} ms."
+                self._tell("rate_limit_exceeded", words, kind="rate_limit_error")
+                await asyncio.sleep(wait_s)
+            await self._ready.wait()
+            sides = self._course.from_client(text.encode())
+            self._put(sides.down)
+            self._heard_s = self._heard_s if self._course.waits else self._studio.clock()
+            self._expect()
+            for frame in sides.up:
+                if self._line is not None:
+                    await self._line.send(frame)
+
+    # --- upstream to client ------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        line = self._line
+        if line is None:
+            return
+        self._course.models |= {self._bridge.target, self._bridge.target.partition("/")[2]}
+        first = self._course.begin(beta=self._bridge.beta)
+        while True:
+            self._put(self._course.from_upstream(self._bridge.greeting))
+            for frame in first:
+                await line.send(frame)
+            self._heard_s = self._studio.clock()
+            self._ready.set()
+            self._expect()
+            fault = in_session(await self._listen(line), self._course.last_error)
+            changed = await self._change(fault)
+            if changed is None:
+                return
+            line, first = changed
+
+    async def _listen(self, line: Line) -> UpstreamFault:
+        """Pass on until the line ends; why it did."""
+        while True:
+            try:
+                frame = await line.receive()
+            except UpstreamFault as fault:
+                return fault
+            self._heard_s = self._studio.clock()
+            if frame is None:
+                self._books.odd += 1
+                continue
+            self._put(self._course.from_upstream(frame))
+            self._keep()
+            self._full = True
+            await self._outbox.room()
+            self._full = False
+
+    async def _change(self, fault: UpstreamFault) -> tuple[Line, list[bytes]] | None:
+        """Find another upstream; None when nobody is left, and the client was told."""
+        self._ready.clear()
+        lost, old = self._bridge.target, self._line
+        silent = self._bridge.held_s <= SILENT_S
+        self._bridge.lose(fault)
+        words = error(fault.error.code or fault.outcome.value, f"{lost} was lost: {fault.outcome.value}")
+        self._put(self._course.lost(words, silent=silent))
+        self._keep()
+        self._line = None
+        if old is not None:
+            await old.close()
+        try:
+            line = self._line = await self._bridge.next()
+        except Refusal as refusal:
+            code = refusal.code or "upstream_error"
+            self._put([event("error", error=error(code, refusal.message, kind=refusal.kind))])
+            self._outbox.close(close_code(refusal), f"{refusal.kind}.{code}")
+            return None
+        frames = self._course.resume(beta=self._bridge.beta)
+        items, lost_ms = self._course.said_again()
+        if not silent or lost_ms:
+            self._tell(
+                "upstream_changed",
+                f"{lost} ended the session ({fault.outcome.value}); it goes on with {self._bridge.target}: "
+                f"{items} items were told again, {lost_ms:.0f} ms of sound were lost.",
+                kind="server_error",
+            )
+        return line, frames
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        limits, loop = self._studio.settings.limits, asyncio.get_running_loop()
+        minutes = limits.session_minutes
+        message = f"Your session hit the maximum duration of {minutes:g} minutes."
+        self._timers = [
+            loop.call_later(minutes * 60, self._expire, "session_expired", message, 1001),
+            loop.call_later(limits.idle_minutes * 60, self._quiet),
+        ]
+
+    def _unwatch(self) -> None:
+        for timer in (*self._timers, *([] if self._stall is None else [self._stall])):
+            timer.cancel()
+
+    def _quiet(self) -> None:
+        minutes = self._studio.settings.limits.idle_minutes
+        left_s = minutes * 60 - (self._studio.clock() - self._client_s)
+        if left_s > 0.001:
+            self._timers[1] = asyncio.get_running_loop().call_later(left_s, self._quiet)
+            return
+        self._expire("session_idle_timeout", f"Nothing came from the client for {minutes:g} minutes.", 1000)
+
+    def _expire(self, code: str, message: str, close: int) -> None:
+        fault = error(code, message, kind="invalid_request_error")
+        self._put([*self._course.lost(fault, silent=True), event("error", error=fault)])
+        self._keep()
+        self._outbox.close(close, message)
+
+    def _expect(self) -> None:
+        """See to it that what the upstream owes is not waited for without an end."""
+        if self._stall is None and self._course.waits and self._group is not None:
+            self._stall = asyncio.get_running_loop().call_later(self._patience_s, self._check)
+
+    def _check(self) -> None:
+        self._stall = None
+        line, quiet_s = self._line, self._studio.clock() - self._heard_s
+        if not self._course.waits or line is None or self._group is None:
+            return
+        if self._full or not self._ready.is_set() or quiet_s < self._patience_s - 0.01:
+            left_s = max(0.05, self._patience_s - quiet_s)
+            self._stall = asyncio.get_running_loop().call_later(left_s, self._check)
+            return
+        message = f"nothing came for {self._patience_s:g} s while a response was due"
+        self._group.create_task(line.fail(UpstreamFault(Outcome.IDLE_TIMEOUT, message)))
+
+    @property
+    def _patience_s(self) -> float:
+        decision = self._bridge.decision
+        return decision.plan.limits.timeouts.first_token_s if decision is not None else 10.0
+
+    # --- small things ------------------------------------------------------------------------------------------------
+
+    def _put(self, frames: Iterable[bytes]) -> None:
+        for frame in frames:
+            self._outbox.put(frame)
+
+    def _keep(self) -> None:
+        notes = self._course.notes
+        while notes:
+            note = notes.popleft()
+            self._books.note(note)
+            if note.what == "began":
+                self._expect()
+        if self._draining and not self._course.busy:
+            self._outbox.close(1001, GOING)
+
+    def _cancel(self, frame: bytes) -> None:
+        if self._line is not None and self._group is not None:
+            self._group.create_task(self._line.send(frame))
+
+    def _tell(self, code: str, message: str, *, kind: str = "invalid_request_error") -> None:
+        self._outbox.put(event("error", error=error(code, message, kind=kind)))
+
+    def _attempts(self) -> Any:
+        told = self._bridge.attempts()
+        return told if self._opening.dialect is Dialect.INWORLD else orjson.dumps(told).decode()
+
+
+def beginning(bound: Mapping[str, Any], *, beta: bool) -> dict[str, Any]:
+    """The settings that a client secret carries, as an update of the client's dialect says them."""
+    own = ("dialect", "model", "id", "object", "expires_at", "client_secret")
+    session = {name: value for name, value in bound.items() if name not in own}
+    return Spelling(beta, bound.get("dialect") == "beta").settings_for(session, beta=beta)
