@@ -31,7 +31,7 @@ _ERROR = {
     "param": None,
     "code": "router_overloaded",
 }
-_BODY = orjson.dumps({"error": _ERROR})
+_BODY = orjson.dumps({"type": "error", "error": _ERROR})  # to be read by clients of OpenAI's and of Anthropic's
 _ANSWER = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
     b"access-control-allow-origin: *\r\nconnection: close\r\nx-request-id: req_%%024x\r\n\r\n%b" % (len(_BODY), _BODY)

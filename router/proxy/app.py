@@ -87,7 +87,8 @@ class App:
 
     def refusals(self) -> Refusals:
         """What a server may refuse under overload before it is understood: calls of models, nothing else."""
-        paths = {root + path for root in ("/v1", "") for path in ("/chat/completions", *JSON_PATHS)}
+        chats = ("/chat/completions", "/responses", "/messages")
+        paths = {root + path for root in ("/v1", "") for path in (*chats, *JSON_PATHS)}
         return Refusals({path.encode() for path in paths}, self._turned_away)
 
     def _turned_away(self, count: int) -> None:

@@ -2,7 +2,9 @@
 
 from .environments import Node, Python
 
-NODE = Node("node", ("openai@7.55.0", "@openai/agents-realtime@0.20.0", "ws@8.23.0", "zod@4.1.12"))
+NODE = Node(
+    "node", ("openai@7.55.0", "@anthropic-ai/sdk@1.11.0", "@openai/agents-realtime@0.20.0", "ws@8.23.0", "zod@4.1.12")
+)
 WEBSOCKETS = Python("websockets", ("websockets==15.0.1",))
 SHARED = ("websockets==15.0.1", "distro==1.9.0", "tqdm==4.70.1", "sniffio==1.3.1")
 OPENAI = ("openai==3.52.0", "httpx2==2.16.2", "httpcore2==2.16.2", "truststore==0.10.5", *SHARED)

@@ -47,3 +47,27 @@ def test_tools_are_run_and_the_history_is_kept_in_order(agent):
 
 def test_speech_interrupts(agent):
     assert agent["interrupted"] == ["cancelled", "turn_detected"]
+
+
+@pytest.fixture(scope="module")
+def responses(house, home):
+    return run(AGENTS, "agents_python/responses.py", house.given(), home=home)
+
+
+def test_agents_answer_over_their_usual_api(responses):
+    assert (responses["text"], responses["tokens"] > 0) == ("hello world", True)
+    assert "Ann" in responses["remembered"]
+    assert responses["streamed"][1:] == ["hello world", "hello world"]
+    assert responses["parsed"] == "Person"
+
+
+def test_agents_run_their_tools_and_hand_over(responses):
+    assert responses["tool"] == "get_weather says: sunny in paris."
+    kinds, _, answer = responses["streamed_tool"]
+    assert [kind for kind in kinds if kind.startswith("tool_call")] == ["tool_call_item", "tool_call_output_item"]
+    assert answer == "get_weather says: sunny in paris."
+    assert responses["handed"][0] == "plain"
+
+
+def test_agents_do_not_notice_a_fallback(responses):
+    assert responses["rescued"] == "it works"

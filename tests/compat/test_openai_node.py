@@ -88,3 +88,12 @@ def test_speech_is_heard_answered_and_can_interrupt(voice):
     assert voice["sound_bytes"] > 48_000
     assert voice["spoken"]
     assert voice["interrupted"] == [True, "cancelled", "turn_detected"]
+
+
+def test_responses_are_answered_in_every_way(house, home):
+    facts = run(NODE, "openai_node/responses.mjs", house.given(), home=home)
+    assert (facts["text"], facts["streamed"], facts["parsed"]) == ("hello world", "hello world", True)
+    assert facts["attempts"][0]["model"] == "demo/fast"
+    assert (facts["kinds"][0], facts["kinds"][-1]) == ("response.created", "response.completed")
+    assert facts["tool"] == ["get_weather", '{"city": "paris"}']
+    assert facts["told"] == "get_weather says: sunny in paris."

@@ -192,3 +192,36 @@ def test_an_interruption_ends_the_answer_and_a_new_turn_follows(voice):
 def test_refusals_are_an_event_and_a_close_code(voice):
     assert voice["bad_key"] == ["error", "invalid_api_key", 3000]
     assert voice["bad_model"] == ["error", "invalid_model", 4000]
+
+
+@pytest.fixture(scope="module")
+def responses(generation, house, home):
+    return run(VERSIONS[generation], "openai_python/responses.py", house.given(), home=home)
+
+
+def test_every_response_and_event_is_valid_under_the_sdks_own_types(responses):
+    assert responses["wrong"] == []
+    assert responses["numbers"] is True
+
+
+def test_responses_are_answered_whole_and_in_pieces(responses):
+    assert (responses["text"], responses["streamed"], responses["metadata"]) == (
+        "hello world",
+        "hello world",
+        {"tier": "free"},
+    )
+    assert responses["attempts"][0]["success"]
+    order = responses["order"]
+    assert (order[0], order[-1]) == ("response.created", "response.completed")
+    assert order.index("response.output_item.added") < order.index("response.output_text.delta")
+
+
+def test_responses_call_functions_and_take_forms(responses):
+    assert responses["tool"] == ["get_weather", '{"city": "paris"}']
+    assert (responses["final"], responses["told"]) == ('{"city": "paris"}', "get_weather says: sunny in paris.")
+    assert responses["parsed"] == "Person"
+
+
+def test_responses_fall_back_break_and_are_refused(responses):
+    assert (responses["rescued"], responses["cut"]) == ("hello world", ["response.failed", "server_error"])
+    assert responses["refused"] == "previous_response_id"

@@ -18,6 +18,7 @@ WRITER = "sk-canary-writer-55aa"
 SECRET = "s" * 40
 SIGNING = SECRET.encode()
 MINE = {"model": "router/split", "messages": [{"role": "user", "content": "hi"}]}
+SAID = {"model": "router/split", "input": "hi"}
 NEW = {"name": "routers/mine", "defaultRoute": {"route_id": "d", "variants": [
     {"weight": 100, "variant": {"variant_id": "v", "model_id": "east/ok"}}]}}  # fmt: skip
 
@@ -49,6 +50,10 @@ MATRIX = [
     ("GET", "/livez", None, (200, 200, 200, 200, 200)),
     ("GET", "/v1/models", None, (401, 401, 200, 200, 200)),
     ("POST", "/v1/chat/completions", MINE, (401, 401, 404, 200, 200)),
+    ("POST", "/v1/responses", SAID, (401, 401, 404, 200, 200)),
+    ("GET", "/v1/responses/resp_1", None, (401, 401, 404, 404, 404)),
+    ("POST", "/v1/messages", MINE | {"max_tokens": 99}, (401, 401, 404, 200, 200)),
+    ("POST", "/v1/messages/count_tokens", MINE, (401, 401, 404, 200, 200)),
     ("POST", "/v1/router/explain", MINE, (401, 401, 404, 200, 200)),
     ("GET", "/v1/router/requests", None, (401, 401, 200, 200, 200)),
     ("GET", "/router/v1/routers", None, (401, 401, 200, 200, 200)),
