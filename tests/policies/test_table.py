@@ -1,4 +1,4 @@
-"""The one path that decides: model strings, routers, routing fields, refusals."""
+"""The one path that decides: model strings, routes, limits."""
 
 import copy
 import pickle
@@ -7,60 +7,25 @@ from dataclasses import replace
 import pytest
 
 from policies import (
-    BadRoutingField,
     Condition,
     Experiment,
     Facts,
-    Feature,
     Limits,
     ModelChoice,
-    Needs,
     NoRouteMatched,
     Policy,
-    Prices,
     Reason,
     Route,
     RoutingOptions,
-    RoutingRefusal,
     RoutingTable,
     Target,
     TargetHealth,
     Targets,
-    Timeouts,
     UnknownModel,
-    UnknownRouter,
     Variant,
 )
 
-KNOWN = (
-    Target("groq", "llama", prices=Prices(1e-6, 1e-6), lacks=frozenset({Feature.VISION})),
-    Target("openai", "llama", prices=Prices(3e-6, 3e-6)),
-    Target("openai", "gpt", prices=Prices(9e-6, 9e-6)),
-    Target("mine", "llama"),
-    Target("demo", "fast", prices=Prices(0.0, 0.0)),
-    Target("inworld", "inworld-tts", kind="speech"),
-)
-PROVIDERS = ("groq", "openai", "mine", "demo", "inworld")
-
-
-def table(*policies, aliases=None, **more):
-    return RoutingTable(Targets(PROVIDERS, KNOWN), policies, aliases=aliases or {}, **more)
-
-
-def variant(name="only", weight=100, model="groq/llama", **choice):
-    return Variant(name, weight, ModelChoice(model, **choice))
-
-
-def router(*variants, name="support", **more):
-    return Policy(name, default=Route("default", variants or (variant(),)), **more)
-
-
-def order(decision, *, usable=True):
-    return [c.target.name for c in decision.plan.candidates if not usable or c.skipped is None]
-
-
-def decide(model, *policies, aliases=None, **facts):
-    return table(*policies, aliases=aliases).decide(Facts(model, **facts))
+from .tables import KNOWN, decide, order, router, table, variant
 
 
 class TestModelStrings:
@@ -150,39 +115,6 @@ class TestModelStrings:
         with pytest.raises(UnknownModel, match="which no configured provider serves"):
             table(aliases={"llama": "absent/x"}, firm=["llama"]).decide(Facts("llama"))
 
-    @pytest.mark.parametrize(
-        ("model", "status", "code", "words"),
-        [
-            ("lama", 404, "model_not_found", "did you mean 'llama'"),
-            ("opnai/gpt", 404, "model_not_found", "did you mean 'openai/gpt'"),
-            ("grok/x", 404, "model_not_found", "provider 'grok' is not configured"),
-            ("grok/x", 404, "model_not_found", "did you mean 'groq'?"),
-            ("", 404, "model_not_found", "configured are: groq, openai, mine, demo, inworld"),
-            ("openai", 404, "model_not_found", "served by no configured provider"),
-            ("router/suport", 404, "router_not_found", "did you mean 'router/support'?"),
-            ("inworld/nothing", 404, "router_not_found", "configured are: support"),
-            ("broken", 404, "model_not_found", "stands for 'absent/x'"),
-            ("loop", 404, "model_not_found", "stands for 'loop'"),
-            ("to-no-router", 404, "router_not_found", "there is no router 'gone'"),
-        ],
-    )
-    def test_what_nobody_serves_is_refused_with_near_names(self, model, status, code, words):
-        aliases = {"broken": "absent/x", "loop": "loop", "to-no-router": "router/gone"}
-        with pytest.raises(RoutingRefusal, match=r".") as refused:
-            decide(model, router(), aliases=aliases)
-        assert (refused.value.status, refused.value.code, refused.value.param) == (status, code, "model")
-        assert words in refused.value.message
-        assert refused.value.type == "invalid_request_error"
-
-    def test_with_nothing_configured_it_says_so(self):
-        empty = RoutingTable(Targets([]))
-        with pytest.raises(UnknownModel, match="configured are: none"):
-            empty.decide(Facts("gpt"))
-        with pytest.raises(UnknownRouter, match="configured are: none"):
-            empty.decide(Facts("router/x"))
-        with pytest.raises(UnknownModel, match="leads to anything"):
-            empty.decide(Facts("auto"))
-
 
 class TestRoutes:
     def test_the_first_route_that_matches_decides_and_every_test_is_told(self):
@@ -263,124 +195,6 @@ class TestRoutes:
         assert decide("router/support", disabled).variant_id == "y"
 
 
-class TestLineups:
-    def test_the_order_is_model_fallbacks_models_shared_fallbacks_and_the_requests_own(self):
-        policy = router(
-            variant(model="openai/gpt", fallbacks=("mine/a",), models=("mine/b", "mine/c")),
-            fallbacks=("demo/fast", "mine/a"),
-        )
-        decision = decide("router/support", policy, options=RoutingOptions(models=("groq/llama", "mine/b")))
-        assert order(decision) == ["openai/gpt", "mine/a", "mine/b", "mine/c", "demo/fast", "groq/llama"]
-
-    def test_bare_models_and_whole_providers_expand(self):
-        policy = router(variant(model="openai/gpt", fallbacks=("llama", "demo")))
-        assert order(decide("router/support", policy)) == [
-            "openai/gpt",
-            "groq/llama",
-            "openai/llama",
-            "mine/llama",
-            "demo/fast",
-        ]
-
-    def test_a_sort_orders_the_models_but_not_what_stands_before(self):
-        options = RoutingOptions(models=("openai/gpt", "absent/x", "groq/llama", "openai/llama"), sort=("price",))
-        decision = decide("mine/first", options=options)
-        assert order(decision) == ["mine/first", "groq/llama", "openai/llama", "openai/gpt"]
-        assert decision.plan.candidates[-1].skipped == "not configured"
-        assert decision.warnings == ("no configured provider serves 'absent/x'",)
-
-    def test_provider_order_comes_before_the_quickest(self):
-        decision = decide("llama", options=RoutingOptions(provider_order=("mine", "nobody", "openai")))
-        assert order(decision) == ["mine/llama", "openai/llama", "groq/llama"]
-
-    def test_without_fallbacks_one_provider_answers_but_models_still_follow(self):
-        health = {"openai/llama": TargetHealth(latency_s=0.1), "groq/llama": TargetHealth(latency_s=0.2)}
-        options = RoutingOptions(allow_fallbacks=False, models=("openai/gpt",))
-        assert order(decide("llama", options=options, health=health)) == ["openai/llama", "openai/gpt"]
-        options = RoutingOptions(allow_fallbacks=False, provider_order=("mine", "groq"))
-        assert order(decide("llama", options=options, health=health)) == ["mine/llama", "groq/llama"]
-
-    def test_ignored_models_and_providers_are_named_as_such(self):
-        decision = decide("llama", options=RoutingOptions(ignore=("openai", "mine/llama")))
-        assert order(decision) == ["groq/llama"]
-        explicit = decide("openai/gpt", options=RoutingOptions(models=("groq/llama",), ignore=("gpt",)))
-        assert [candidate.skipped for candidate in explicit.plan.candidates] == ["ignored", None]
-        assert order(decide("auto", options=RoutingOptions(ignore=("openai",), sort=("price",)))) == [
-            "groq/llama",
-            "mine/llama",
-        ]
-
-    def test_auto_with_models_picks_from_those_alone(self):
-        options = RoutingOptions(models=("openai", "groq/llama", "absent/x"), sort=("price",))
-        decision = decide("auto", options=options)
-        assert order(decision) == ["groq/llama", "openai/llama", "openai/gpt"]
-        policy = router(variant(model="auto", models=("llama",), sort=("price:descending",)), fallbacks=("auto",))
-        routed = order(decide("router/support", policy))
-        assert routed[:3] == ["openai/llama", "groq/llama", "mine/llama"]
-        assert routed[3:] == ["openai/gpt"]
-
-    def test_the_requests_sort_and_provider_fill_gaps_only(self):
-        options = RoutingOptions(sort=("price",), provider_order=("mine",), ignore=("groq",))
-        unsorted = router(variant(model="llama"))
-        assert order(decide("router/support", unsorted, options=options)) == ["mine/llama", "openai/llama"]
-        own = router(variant(model="llama", sort=("price:descending",), provider_order=("openai",), ignore=("mine",)))
-        assert order(decide("router/support", own, options=options)) == ["openai/llama"]
-        assert order(decide("router/support", own, options=RoutingOptions(sort=("latency",)))) == [
-            "openai/llama",
-            "groq/llama",
-        ]
-
-    def test_auto_lines_up_the_best_of_a_whole_catalogue_and_only_its_kind(self):
-        many = [Target("mine", f"m{n}", prices=Prices(float(n), 0.0)) for n in range(300)]
-        cheap = Target("mine", "embed", prices=Prices(0.0, 0.0), kind="embedding")
-        made = RoutingTable(Targets(["mine"], [*reversed(many), cheap]))
-        health = {"mine/m299": TargetHealth(latency_s=0.1)}
-        found = order(made.decide(Facts("auto", health=health)))
-        assert (found[0], found[1], len(found)) == ("mine/m299", "mine/m0", 50)
-        options = RoutingOptions(models=("mine",), sort=("price",))
-        assert order(made.decide(Facts("auto", options=options)))[0] == "mine/m0"
-
-    def test_a_fallback_may_be_an_alias(self):
-        policy = router(variant(model="openai/gpt", fallbacks=("house", "circle")))
-        decision = decide("router/support", policy, aliases={"house": "mine/own", "circle": "circle"})
-        assert order(decision) == ["openai/gpt", "mine/own"]
-
-    def test_needs_and_health_reach_the_plan(self):
-        decision = decide(
-            "llama",
-            needs=Needs(frozenset({Feature.VISION})),
-            health={"openai/llama": TargetHealth(rests_until_s=9.0)},
-            now_s=1.0,
-        )
-        assert order(decision) == ["mine/llama"]
-        assert decision.model == "mine/llama"
-
-    @pytest.mark.parametrize(
-        ("model", "options", "param", "words"),
-        [
-            ("auto", RoutingOptions(sort=("speed", "price")), "sort", "'speed' is no metric; known are price"),
-            ("auto", RoutingOptions(sort=("latencyy",)), "sort", "did you mean 'latency'?"),
-            ("groq/llama", RoutingOptions(models=("router/x",)), "models", "'router/x' is a router"),
-            ("groq/llama", RoutingOptions(models=("inworld/x",)), "models", "is a router"),
-            ("groq/llama", RoutingOptions(models=("",)), "models", "is empty"),
-            ("groq/llama", RoutingOptions(ignore=("groq",)), "ignore", "leaves no model"),
-            ("auto", RoutingOptions(ignore=("groq", "openai", "mine", "demo")), "ignore", "leaves no model"),
-            ("auto", RoutingOptions(models=("absent/x", "ghost")), "models", "no entry is served"),
-        ],
-    )
-    def test_routing_fields_that_make_no_sense_are_refused(self, model, options, param, words):
-        with pytest.raises(BadRoutingField, match=r".") as refused:
-            decide(model, options=options)
-        assert (refused.value.status, refused.value.code, refused.value.param) == (400, "invalid_routing_field", param)
-        assert words in refused.value.message
-
-    def test_a_router_that_leads_nowhere_says_where(self):
-        with pytest.raises(
-            UnknownModel, match="'router/support' leads to 'absent/x', and no configured provider serves"
-        ):
-            decide("router/support", router(variant(model="absent/x", fallbacks=("ghost",))))
-
-
 class TestTable:
     def test_references_are_asked_for_by_model_string(self):
         policy = Policy(
@@ -452,15 +266,6 @@ class TestPatience:
         assert self.attempts("router/support", "realtime", router()) == 5
         assert self.attempts("router/support", "realtime", router(limits=Limits(max_attempts=7))) == 7
 
-
-def test_a_voice_session_has_limits_of_its_own():
-    patient, spoken, own = (Limits(timeouts=Timeouts(total_s=seconds)) for seconds in (600.0, 60.0, 6.0))
-    plain = RoutingTable(Targets(("groq",)), [router(variant())], limits=patient, spoken_limits=spoken)
-    silent = RoutingTable(Targets(("groq",)), [router(variant(), limits=own)], limits=patient, spoken_limits=spoken)
-
-    def total_s(made, model, protocol):
-        return made.decide(Facts(model, protocol)).plan.limits.timeouts.total_s
-
-    assert [total_s(plain, "router/support", one) for one in ("chat", "realtime")] == [600.0, 60.0]
-    assert [total_s(plain, "groq/llama", one) for one in ("chat", "realtime")] == [600.0, 60.0]
-    assert [total_s(silent, "router/support", one) for one in ("chat", "realtime")] == [6.0, 6.0]
+    def test_a_routers_own_limits_come_before_the_usual_ones_of_voice(self):
+        own = router(limits=Limits(max_attempts=7))
+        assert self.attempts("router/support", "realtime", own, spoken_limits=self.VOICE) == 7
