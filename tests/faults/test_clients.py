@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.router.test_server import VECTORS
+from tests.router.vectors import VECTORS
 
 from . import figures
 from .checker import ask, check_settled
