@@ -1,57 +1,18 @@
-"""The lean transport: framing, pooling, faults, cancellation. The peer is a raw socket on loopback."""
+"""The lean transport: requests as they leave, answers in every framing, faults, timers. The peer is a raw socket."""
 
 import asyncio
-import contextlib
-import errno
 import gzip
 import random
-import socket
-import ssl
 import time
 import zlib
 
 import pytest
 import uvloop
 
-from policies import Outcome, Target, Timeouts
-from router.tls_dev import dev_certificate
-from router.upstreams import http1
-from router.upstreams.base import Call, UpstreamFault
-from router.upstreams.openai_http import OpenAIUpstream
+from policies import Outcome, Timeouts
+from router.upstreams.base import UpstreamFault
+from tests.router.upstreams.asking import QUICK, ask, call, fault, upstream
 from tests.router.upstreams.wire import OK, answer, wire
-
-QUICK = Timeouts(connect_s=0.5, first_token_s=0.3, idle_s=0.2, total_s=5)
-
-
-def call(timeouts=QUICK, **fields):
-    return Call(Target("mine", "m"), "/chat/completions", b"{}", None, stream=False, timeouts=timeouts, **fields)
-
-
-@contextlib.asynccontextmanager
-async def upstream(port, **options):
-    made = OpenAIUpstream(f"http://127.0.0.1:{port}/v1", "secret-key", allow_private=True, **options)
-    try:
-        yield made
-    finally:
-        await made.aclose()
-
-
-async def ask(script, timeouts=QUICK, **options):
-    async with wire(script) as seen, upstream(seen.port, **options) as made:
-        reply = await made.send(call(timeouts))
-        try:
-            return reply.status, await reply.body()
-        finally:
-            reply.close()
-            assert made.origin.pool.in_use == 0
-
-
-async def fault(script, timeouts=QUICK, **options):
-    with pytest.raises(UpstreamFault) as caught:
-        await ask(script, timeouts, **options)
-    assert "secret-key" not in repr(caught.value) + caught.value.message
-    return caught.value.outcome
-
 
 BODIES = {
     "content-length": (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", 200, b"hello"),
@@ -247,94 +208,6 @@ async def test_a_reset_in_the_body_comes_after_the_bytes_that_arrived():
         assert made.origin.pool.in_use == 0
 
 
-async def test_a_closed_port_refuses_quickly():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        async with upstream(held.getsockname()[1]) as made:
-            started_s = time.monotonic()
-            with pytest.raises(UpstreamFault) as caught:
-                await made.send(call())
-            assert caught.value.outcome is Outcome.CONNECT_REFUSED
-            assert time.monotonic() - started_s < 0.2
-            assert made.origin.pool.in_use == 0
-
-
-async def test_a_thousand_stale_connections_are_replayed_without_a_fault():
-    async def script(peer):
-        await peer.request()
-        peer.write(OK)
-        await peer.writer.drain()
-        await asyncio.sleep(0)
-
-    async with wire(script) as seen, upstream(seen.port) as made:
-        for _ in range(1000):
-            reply = await made.send(call())
-            assert await reply.body() == b"{}"
-        assert len(seen.requests) == 1000
-        assert made.origin.pool.in_use == 0
-
-
-async def test_a_connection_that_dies_under_the_second_request_is_replaced_once():
-    async def script(peer):
-        await peer.request()
-        if peer.number == 1:
-            peer.write(OK)
-            await peer.request()
-            return
-        peer.write(OK)
-        await peer.gone()
-
-    async with wire(script) as seen, upstream(seen.port) as made:
-        await made.send(call())
-        reply = await made.send(call())
-        assert await reply.body() == b"{}"
-        assert seen.connections == 2
-
-    async def always_dies(peer):
-        if peer.number == 1:
-            await peer.request()
-            peer.write(OK)
-        await peer.request()
-
-    async with wire(always_dies) as seen, upstream(seen.port) as made:
-        await made.send(call())
-        with pytest.raises(UpstreamFault) as caught:
-            await made.send(call())
-        assert caught.value.outcome is Outcome.RESET_BEFORE_COMMIT
-        assert seen.connections == 2
-        assert made.origin.pool.in_use == 0
-
-
-async def test_unasked_bytes_and_a_second_answer_cost_the_connection():
-    async with wire(answer(OK + OK)) as seen, upstream(seen.port) as made:
-        assert await (await made.send(call())).body() == b"{}"
-        assert made.origin.pool.idle == 0
-    async with wire(answer(OK, b"late", pause_s=0.02)) as seen, upstream(seen.port) as made:
-        assert await (await made.send(call())).body() == b"{}"
-        await asyncio.sleep(0.1)
-        assert made.origin.pool.idle == 0
-
-
-async def test_idle_connections_expire_and_the_peer_may_ask_for_less():
-    async with wire(answer(OK)) as seen, upstream(seen.port, idle_s=0.05) as made:
-        await made.send(call())
-        await asyncio.wait_for(seen.closed.wait(), 1)
-        assert made.origin.pool.idle == 0
-    short = b"HTTP/1.1 200 OK\r\nkeep-alive: max=5, timeout=0\r\ncontent-length: 0\r\n\r\n"
-    async with wire(answer(short)) as seen, upstream(seen.port) as made:
-        await made.send(call())
-        await asyncio.wait_for(seen.closed.wait(), 1)
-        assert made.origin.pool.idle == 0
-
-
-async def test_connection_close_is_honoured():
-    raw = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"
-    async with wire(answer(raw)) as seen, upstream(seen.port) as made:
-        for _ in range(2):
-            assert await (await made.send(call())).body() == b"{}"
-        assert seen.connections == 2
-
-
 async def test_a_slow_reader_slows_the_peer_down():
     piece = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
     sent = 0
@@ -400,156 +273,12 @@ async def test_headers_nobody_may_copy_are_left_out():
         assert reply.headers == {"x-good": "yes", "x-two": "1, 2", "content-length": "0"}
 
 
-async def test_a_cancelled_call_closes_its_connection_within_100_ms():
-    async def script(peer):
-        await peer.request()
-        await peer.gone()
-
-    async with wire(script) as seen, upstream(seen.port) as made:
-        task = asyncio.ensure_future(made.send(call(Timeouts())))
-        while not seen.requests:
-            await asyncio.sleep(0.005)
-        task.cancel()
-        started_s = time.monotonic()
-        await asyncio.wait_for(seen.closed.wait(), 1)
-        assert time.monotonic() - started_s < 0.1
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert (made.origin.pool.in_use, made.origin.pool.idle) == (0, 0)
-
-
-async def test_a_thousand_cancels_at_any_moment_leave_nothing_behind():
-    chance = random.Random(7)
-
-    async def script(peer):
-        while True:
-            await peer.request()
-            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.003]))
-            peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
-            await asyncio.sleep(chance.choice([0, 0.001]))
-            peer.write(b"done")
-
-    async def one(made, limit_s):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                reply = await made.send(call(Timeouts()))
-                try:
-                    assert await reply.body() == b"done"
-                finally:
-                    reply.close()
-
-    async with wire(script) as seen, upstream(seen.port, max_inflight=8) as made:
-        for _ in range(20):
-            await asyncio.gather(*(one(made, chance.uniform(0, 0.02)) for _ in range(50)))
-        assert made.origin.pool.in_use == 0
-        assert len(made.origin.pool._queue) == 0
-        await one(made, 5)
-        await made.aclose()
-        for _ in range(100):
-            await asyncio.sleep(0.01 if seen.open else 0)
-        assert seen.open == 0
-
-
-async def test_a_cancelled_read_can_be_taken_up_again_and_a_closed_reply_cannot():
-    async def script(peer):
-        await peer.request()
-        peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
-        await asyncio.sleep(0.05)
-        peer.write(b"done")
-        await peer.request()
-        peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
-        await peer.gone()
-
-    async with wire(script) as seen, upstream(seen.port) as made:
-        reply = await made.send(call())
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(reply.read(), 0.01)
-        assert await reply.body() == b"done"
-        reply.close()
-        reply.close()
-        other = await made.send(call())
-        other.close()
-        with pytest.raises(UpstreamFault, match="closed"):
-            await other.read()
-        assert made.origin.pool.in_use == 0
-
-
-async def test_calls_beyond_max_inflight_wait_their_turn_or_are_turned_away():
-    gate = asyncio.Event()
-
-    async def script(peer):
-        while True:
-            await peer.request()
-            await gate.wait()
-            peer.write(OK)
-
-    async with wire(script) as seen, upstream(seen.port, max_inflight=2) as made:
-        patient = [asyncio.ensure_future(made.send(call(Timeouts()))) for _ in range(4)]
-        while seen.connections < 2:
-            await asyncio.sleep(0.005)
-        with pytest.raises(UpstreamFault) as caught:
-            await made.send(call())
-        assert caught.value.outcome is Outcome.ROUTER_OVERLOADED
-        assert seen.connections == 2
-        gate.set()
-        assert [(await task).status for task in patient] == [200] * 4
-        assert seen.connections == 2
-
-
 async def test_a_large_request_body_arrives_whole():
     async with wire(answer(OK)) as seen, upstream(seen.port) as made:
         large = call(Timeouts())
         large.body = b"x" * 3_000_000
         await made.send(large)
         assert seen.requests[0].endswith(large.body)
-
-
-def tls_pair(tmp_path):
-    certificate, key = dev_certificate(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=str(certificate))
-    return server, client
-
-
-async def test_tls_is_verified_and_never_downgraded(tmp_path):
-    server, client = tls_pair(tmp_path)
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    old.load_cert_chain(*dev_certificate(tmp_path))
-    async with wire(answer(OK), ssl=server) as seen:
-        url = f"https://127.0.0.1:{seen.port}/v1"
-        good = OpenAIUpstream(url, "k", allow_private=True, ssl_context=client)
-        assert await (await good.send(call(Timeouts()))).body() == b"{}"
-        await good.aclose()
-        assert len(seen.requests) == 1
-        unknown = OpenAIUpstream(url, "k", allow_private=True)
-        wrong_host = OpenAIUpstream(url.replace("127.0.0.1", "127.0.0.2"), "k", allow_private=True, ssl_context=client)
-        for bad in (unknown,):
-            with pytest.raises(UpstreamFault) as caught:
-                await bad.send(call(Timeouts()))
-            assert caught.value.outcome is Outcome.TLS
-            assert bad.origin.pool.in_use == 0
-        assert len(seen.requests) == 1
-        await wrong_host.aclose()
-    async with wire(answer(OK), ssl=server, host="127.0.0.2") as seen:
-        wrong_host = OpenAIUpstream(f"https://127.0.0.2:{seen.port}", "k", allow_private=True, ssl_context=client)
-        with pytest.raises(UpstreamFault) as caught:
-            await wrong_host.send(call(Timeouts()))
-        assert caught.value.outcome is Outcome.TLS
-        assert seen.requests == []
-
-
-async def test_a_plain_port_and_a_silent_port_are_not_spoken_tls_with(tmp_path):
-    _, client = tls_pair(tmp_path)
-
-    async def silent(peer):
-        await peer.gone()
-
-    async with wire(silent) as seen:
-        made = OpenAIUpstream(f"https://127.0.0.1:{seen.port}", "k", allow_private=True, ssl_context=client)
-        with pytest.raises(UpstreamFault) as caught:
-            await made.send(call())
-        assert caught.value.outcome is Outcome.CONNECT_TIMEOUT
 
 
 async def test_garbage_never_raises_anything_but_a_fault():
@@ -576,15 +305,11 @@ async def test_garbage_never_raises_anything_but_a_fault():
 @pytest.mark.parametrize(
     "sentence",
     [
-        test_a_cancelled_call_closes_its_connection_within_100_ms,
         test_a_close_delimited_body_ends_with_the_connection,
         test_a_reset_in_the_body_comes_after_the_bytes_that_arrived,
         test_a_slow_reader_slows_the_peer_down,
-        test_a_thousand_cancels_at_any_moment_leave_nothing_behind,
-        test_a_thousand_stale_connections_are_replayed_without_a_fault,
         test_cuts_are_told_apart,
         test_garbage_never_raises_anything_but_a_fault,
-        test_idle_connections_expire_and_the_peer_may_ask_for_less,
         test_the_timers_keep_their_time,
     ],
     ids=lambda sentence: sentence.__name__.removeprefix("test_"),
@@ -592,20 +317,3 @@ async def test_garbage_never_raises_anything_but_a_fault():
 def test_it_holds_on_uvloop_too(sentence):
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(sentence()) is None
-
-
-def test_tls_holds_on_uvloop_too(tmp_path):
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert runner.run(test_tls_is_verified_and_never_downgraded(tmp_path)) is None
-
-
-async def test_no_descriptor_left_is_our_overload_and_not_the_targets_fault(monkeypatch):
-    async def exhausted(*_, **__):
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(http1, "start_connection", exhausted)
-    async with upstream(9) as made:
-        with pytest.raises(UpstreamFault) as caught:
-            await made.send(call())
-        assert caught.value.outcome is Outcome.ROUTER_OVERLOADED
-        assert made.origin.pool.in_use == 0
