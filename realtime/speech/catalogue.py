@@ -14,7 +14,9 @@ from router.upstreams.base import Upstream, UpstreamFault
 from .local_stt import PocketsphinxTranscriber, SphinxSettings
 from .local_tts import LocalSpeaker
 from .local_upstream import LocalSpeechUpstream
-from .openai_http import HttpSpeaker, HttpSpeechSettings, HttpTranscriber
+from .openai_hearing import HttpTranscriber
+from .openai_http import HttpSpeechSettings
+from .openai_speaking import HttpSpeaker
 from .scripted import ScriptedSpeaker, ScriptedTranscriber
 
 DEFAULT_TIMEOUTS = Timeouts()

@@ -12,7 +12,8 @@ from realtime.speech.catalogue import SpeechCatalogue
 from realtime.speech.local_stt import SphinxSettings
 from realtime.speech.local_tts import installed_voices
 from realtime.speech.multipart import MalformedForm, form_parts
-from realtime.speech.openai_http import HttpSpeaker, HttpTranscriber, form_body
+from realtime.speech.openai_hearing import HttpTranscriber, form_body
+from realtime.speech.openai_speaking import HttpSpeaker
 from realtime.speech.subtitles import srt
 from realtime.stages.base import Line, Utterance, WordTime
 from router.upstreams.base import Call, UpstreamFault
