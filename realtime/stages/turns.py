@@ -12,6 +12,7 @@ from .base import SpeechStarted, SpeechStopped, TurnEvent, TurnRevoked, TurnSugg
 
 FRAME_SAMPLES = 512  # at 16 kHz
 FRAME_MS = 32
+AHEAD = 2  # frames: longer than any reads gather
 HYSTERESIS = 0.15
 RESET_AFTER_MS = 2_000  # quiet time after which the detector's recurrent state is stale
 
@@ -82,11 +83,11 @@ class TurnDetector:
 
     @property
     def near(self) -> bool:
-        """Whether the very next frame may begin or end a turn: that one should not have to wait."""
+        """Whether the frame after the next may begin or end a turn: from here on none should have to wait."""
         settings = self.settings
         if not self.speaking:
-            return self._run + 1 >= settings.start_frames
-        silence_ms = self._silence_ms + FRAME_MS
+            return self._run + AHEAD >= settings.start_frames
+        silence_ms = self._silence_ms + AHEAD * FRAME_MS
         if settings.eagerness is None:
             return silence_ms >= settings.silence_ms
         base, longest = settings.pauses
