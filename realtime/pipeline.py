@@ -17,7 +17,7 @@ from .latency import TurnStamps
 from .outbox import Outbox
 from .recordings import Recordings
 from .reply import Reply, let_go
-from .speculation import Speculation
+from .speculation import Foresee, Speculation
 from .stages.base import TurnEvent
 from .studio import Studio
 from .timers import Timers
@@ -48,7 +48,7 @@ class Pipeline:
         self._suggested = False  # the end of this turn, to the client, and not revoked
         self.recordings = Recordings(studio.settings.limits.kept_audio_kib * 1024)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.foresee: Callable[[str], p.ReplyRequest | None] | None = None  # the machine's
+        self.foresee: Foresee | None = None  # the machine's
         self._keep(group.create_task(studio.warm()))
 
     def perform(self, effect: p.Effect) -> None:

@@ -6,13 +6,10 @@ speech that goes on, or other words in the end, drop it.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
-
-from router.refusal import Refusal
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .account import Account
-from .prompting import chat_document
 from .protocol import ReplyRequest
 from .reply import Reply, let_go
 from .studio import Studio
@@ -20,7 +17,7 @@ from .transcribing import Transcribing
 
 TRIES_PER_TURN = 3
 LONGEST_SPEECH_MS = 10_000
-Foresee = Callable[[str], ReplyRequest | None]
+Foresee = Callable[[str, Mapping[str, Any] | None], ReplyRequest | None]  # of words and a voice profile
 
 
 class Speculation:
@@ -48,9 +45,10 @@ class Speculation:
 
     async def _guess(self, turn: Transcribing, foresee: Foresee) -> None:
         transcript = await turn.peek()
-        if transcript is not None:
-            await turn.profile(transcript)
-        request = foresee(transcript.text) if transcript is not None and transcript.text else None
+        if transcript is None or not transcript.text:
+            return
+        profile = await turn.profile(transcript)
+        request = foresee(transcript.text, profile.facts() or None)
         if request is None:
             return
         reply = self._reply = Reply(self._studio, request, self._account)
@@ -61,27 +59,12 @@ class Speculation:
     def adopt(self, request: ReplyRequest) -> Reply | None:
         """The reply begun for exactly this request, if there is one; it is no longer a guess then."""
         reply = self._reply
-        if reply is None or not self._same(reply, request):
+        if reply is None or reply.request != request:
             self.drop()
             return None
         self._reply = self._task = None
         self._tell("adopted")
         return reply
-
-    def _same(self, reply: Reply, request: ReplyRequest) -> bool:
-        """Whether the guess is the reply to this request: all but the voice is equal, and the voice routes it alike."""
-        guessed = reply.request
-        if replace(guessed, voice_profile=None) != replace(request, voice_profile=None):
-            return False
-        return guessed.voice_profile == request.voice_profile or self._routed(guessed) == self._routed(request)
-
-    def _routed(self, request: ReplyRequest) -> tuple[str | None, ...]:
-        try:
-            document = chat_document(request, self._account.session_id, self._studio.settings.prompts)
-            decision = self._studio.router.decide(document, self._account.caller(request.voice_profile))
-        except Refusal:
-            return ()
-        return decision.model, decision.route_id, decision.variant_id
 
     def drop(self) -> None:
         """Not so. May be repeated."""

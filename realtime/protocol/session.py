@@ -135,8 +135,8 @@ class SessionMachine:
         out, state.out = tuple(state.out), []
         return out
 
-    def foresee(self, transcript: str) -> ReplyRequest | None:
-        """The request the automatic response would get if the open utterance ended now with these words.
+    def foresee(self, transcript: str, voice_profile: Mapping[str, Any] | None = None) -> ReplyRequest | None:
+        """The request the automatic response would get if the open utterance ended now with these words, in this voice.
 
         None when none would be made. The shell may start on it inside the silence window, keep its output to itself,
         and adopt it when `StartReply` brings an equal request; nothing of a speculation is reported before.
@@ -153,7 +153,7 @@ class SessionMachine:
         items = context(state.conversation, settings, state.rules, extra=(said,))
         if items is None:
             return None
-        return request(settings, items, metadata=None, voice_profile=state.voice_profile)
+        return request(settings, items, metadata=None, voice_profile=voice_profile or state.voice_profile)
 
     def _routes(self) -> Mapping[type, Callable[[Any], None]]:
         replies, utterances, desk, reports = self._replies, self._utterances, self._desk, self._reports
