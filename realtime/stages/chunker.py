@@ -77,7 +77,11 @@ class Chunker:
 
     def feed(self, token: str) -> list[Chunk]:
         """More text; the chunks it completes."""
-        self._text += token
+        whole = self._text + token
+        if len(whole) < MAX_CHARS and token.replace(" ", "").isalnum() and self._text.rstrip()[-1:].isalnum():
+            self._text, self._scanned = whole, len(whole)  # words after words: nothing can be decided there
+            return []
+        self._text = whole
         chunks: list[Chunk] = []
         while (at := self._scanned) < len(self._text):
             self._scanned += 1
