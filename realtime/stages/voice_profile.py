@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def voice_profile(samples: Samples, transcript: Transcript | None = None) -> VoiceProfile:
-    """Measure an utterance at 16 kHz. What cannot be measured (silence, no words) stays unknown. Below a millisecond."""
+    """Measure an utterance at 16 kHz. What cannot be measured (silence, no words) stays unknown. About 0.5 ms."""
     reported = transcript.profile if transcript is not None and transcript.profile is not None else VoiceProfile()
     hops = len(samples) // HOP
     if hops < 2:
