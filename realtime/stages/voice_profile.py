@@ -28,6 +28,7 @@ MOST_FRAMES = 60  # spread over the utterance, tell the median well enough
 FFT_SIZE = 240  # frame and longest lag together: no wrap-around where it is looked at
 
 Floats = npt.NDArray[np.float32]
+Pitches = npt.NDArray[np.float64]
 
 
 def voice_profile(samples: Samples, transcript: Transcript | None = None) -> VoiceProfile:
@@ -57,7 +58,7 @@ def voice_profile(samples: Samples, transcript: Transcript | None = None) -> Voi
     )
 
 
-def _spread(pitches: Floats) -> float:
+def _spread(pitches: Pitches) -> float:
     low, high = np.percentile(pitches, (10, 90))
     return round(float(high - low), 1)
 
@@ -65,9 +66,9 @@ def _spread(pitches: Floats) -> float:
 @cache
 def _window() -> tuple[Floats, Floats]:
     """The frame's window, and what the window does to the autocorrelation, to be taken back."""
-    window = np.hanning(PITCH_FRAME)
+    window: Floats = np.hanning(PITCH_FRAME).astype(np.float32)
     taper = _correlation(window[None])[0]
-    return window.astype(np.float32), (taper[0] / np.maximum(taper, taper[0] * 0.05)).astype(np.float32)
+    return window, taper[0] / np.maximum(taper, taper[0] * 0.05)
 
 
 def _correlation(frames: Floats) -> Floats:
@@ -75,7 +76,7 @@ def _correlation(frames: Floats) -> Floats:
     return np.fft.irfft(spectrum.real**2 + spectrum.imag**2, FFT_SIZE, axis=1)[:, : LONGEST + 2]
 
 
-def _pitches(line: Floats, hops: npt.NDArray[np.intp]) -> Floats:
+def _pitches(line: Floats, hops: npt.NDArray[np.intp]) -> Pitches:
     """Fundamental frequencies of the voiced ones among the frames that begin at these hops, Hz."""
     frames = np.lib.stride_tricks.sliding_window_view(line, PITCH_FRAME)[hops * (HOP // THINNED)]
     window, untaper = _window()
@@ -89,5 +90,5 @@ def _pitches(line: Floats, hops: npt.NDArray[np.intp]) -> Floats:
     # The first peak nearly as high as the highest: a whole multiple of the period is as periodic as the period.
     first = (height >= 0.9 * best).argmax(axis=1)
     voiced = np.flatnonzero(best >= PERIODIC)
-    pitches: Floats = PITCH_RATE / (SHORTEST + first[voiced] + aside[voiced, first[voiced]])
+    pitches: Pitches = PITCH_RATE / (SHORTEST + first[voiced] + aside[voiced, first[voiced]])
     return pitches
