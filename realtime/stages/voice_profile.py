@@ -73,7 +73,8 @@ def _window() -> tuple[Floats, Floats]:
 
 def _correlation(frames: Floats) -> Floats:
     spectrum = np.fft.rfft(frames, FFT_SIZE, axis=1)
-    return np.fft.irfft(spectrum.real**2 + spectrum.imag**2, FFT_SIZE, axis=1)[:, : LONGEST + 2]
+    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, FFT_SIZE, axis=1)
+    return correlation[:, : LONGEST + 2].astype(np.float32, copy=False)
 
 
 def _pitches(line: Floats, hops: npt.NDArray[np.intp]) -> Pitches:
