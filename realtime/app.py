@@ -98,7 +98,7 @@ class House:
     def _effective_session(self, principal: Principal, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         from .opening import Names, effective_session  # noqa: PLC0415  only when somebody speaks
 
-        return effective_session(self.realtime, asked, Names(self.router, principal, self.realtime.prompts))
+        return effective_session(self.realtime, asked, Names(self.router, principal, self.realtime))
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""

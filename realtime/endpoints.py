@@ -141,7 +141,7 @@ class VoiceEndpoints:
             raise Refusal(
                 429, message, code="rate_limit_exceeded", kind="rate_limit_error", headers={"retry-after": "1"}
             )
-        names = Names(self.studio.router, principal, realtime.prompts)
+        names = Names(self.studio.router, principal, realtime)
         settings = bound_settings(
             realtime,
             asked.dialect,

@@ -18,6 +18,7 @@ from router.router import Caller, Router
 from . import protocol as p
 from .codec import Dialect, read_session, wire_param, write_session
 from .codec import Refusal as Misread
+from .mcp.endpoint import reachable
 
 VOICE = Caller(protocol="realtime")
 SPEAKS = "{!r} hears and speaks by itself; connect anew with ?model= to talk to it."
@@ -85,12 +86,13 @@ def effective_session(realtime: Realtime, asked: Mapping[str, Any], names: "Name
 
 
 class Names:
-    """Judges what a session names: models (of words, of ears, of voices) and its prompt."""
+    """Judges what a session names: models (of words, of ears, of voices), its prompt, its tool servers."""
 
-    def __init__(self, router: Router, principal: Principal, prompts: Mapping[str, str]) -> None:
+    def __init__(self, router: Router, principal: Principal, realtime: Realtime) -> None:
         self._router = router
         self._principal = principal
-        self._prompts = prompts
+        self._prompts = realtime.prompts
+        self._hosts = realtime.mcp.hosts
 
     def check(self, model: str, param: str = "model", *, opens: bool = True) -> None:
         """Raises Refusal when nothing answers to this model string, or this caller may not know of it.
@@ -125,7 +127,18 @@ class Names:
                 self.check(after, opens=opens)
             except Refusal as refusal:
                 return p.Fault(code="invalid_value", message=refusal.message, param=param)
-        return self._unknown_prompt(wanted)
+        return self._unknown_prompt(wanted) or self._foreign_server(current, wanted)
+
+    def _foreign_server(self, current: p.SessionSettings, wanted: p.SessionSettings) -> p.Fault | None:
+        """A tool server that may not be named here."""
+        if wanted.tools == current.tools:
+            return None
+        for number, tool in enumerate(wanted.tools):
+            reason = reachable(tool["server_url"], self._hosts) if p.is_remote(tool) else None
+            if reason is not None:
+                param = f"settings.tools[{number}].server_url"
+                return p.Fault(code="invalid_value", message=f"Invalid 'server_url': {reason}.", param=param)
+        return None
 
     def _unknown_prompt(self, wanted: p.SessionSettings) -> p.Fault | None:
         asked = (wanted.prompt or {}).get("id")

@@ -6,7 +6,8 @@ ignores what is stale.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from . import protocol as p
 from .account import Account
@@ -14,6 +15,7 @@ from .ear import BYTES_PER_MS, Ear, SpeechStarted, SpeechStopped, TurnRevoked, T
 from .extensions import HearingWishes
 from .judging import LISTENS_MS, verdict
 from .latency import TurnStamps
+from .mcp.errands import McpErrands
 from .outbox import Outbox
 from .recordings import Recordings
 from .reply import Reply, let_go
@@ -43,6 +45,13 @@ class Pipeline:
         self.speculation = Speculation(studio, group, account)
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
         self.timers = Timers(post, studio.clock_ms)
+        mcp = studio.settings.mcp
+        self._errands = McpErrands(
+            studio.tls,
+            allow_private=account.principal.kind == "open" if mcp.allow_private is None else mcp.allow_private,
+            limit_s=mcp.timeout_s,
+            session_id=account.session_id,
+        )
         self._utterance: tuple[str, Transcribing] | None = None
         self._utterance_from_ms = 0.0
         self._suggested = False  # the end of this turn, to the client, and not revoked
@@ -68,6 +77,10 @@ class Pipeline:
                 self._drop_utterance()
             case p.TranscribeItem():
                 self._transcribe_recording(effect)
+            case p.ListTools():
+                self._keep(self._group.create_task(self._report(self._errands.list(effect))))
+            case p.CallTool():
+                self._keep(self._group.create_task(self._report(self._errands.call(effect))))
             case p.ApplySettings():
                 self._apply(effect.settings)
             case p.WakeAfter():
@@ -88,6 +101,10 @@ class Pipeline:
         self.timers.close()
         self.speculation.drop()
         self.ear.close()
+        self._errands.close()
+
+    async def _report(self, errand: Awaitable[p.ToolsListed | p.ToolAnswered]) -> None:
+        self._post(replace(await errand, at_ms=self._studio.clock_ms()))
 
     def _start_reply(self, effect: p.StartReply) -> None:
         response_id = effect.response_id

@@ -15,6 +15,7 @@ from router.upstreams.base import UpstreamFault
 from router.ws_tide import Tide
 
 from .audio.resample import resample
+from .mcp.errands import Tls
 from .stages.base import HEARING_RATE, Speaker, Transcriber
 from .stages.semantic import TurnModel
 from .stages.vad import VadBatcher
@@ -89,6 +90,7 @@ class Studio:
     start_frames: int = 3
     turn_model: TurnModel | None = None
     tide: Tide | None = None  # of the reads of all sessions
+    tls: Tls = field(default_factory=Tls)
     _warmed: bool = False
 
     @property

@@ -145,4 +145,5 @@ def _server_arguments(event: ToolServerArguments) -> Wire:
         "item_id": place.item_id,
         "output_index": place.output_index,
         field: event.text,
+        **({} if event.done else {"obfuscation": ""}),  # optional, but some clients insist
     }

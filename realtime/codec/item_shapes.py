@@ -56,7 +56,7 @@ ITEM = Tagged(
         "function_call_output": Record({**_HEAD, "call_id": _TEXT, "output": _TEXT}, required=("call_id", "output")),
         "mcp_approval_response": Record(
             {**_HEAD, "approval_request_id": _TEXT, "approve": _FLAG, "reason": _TEXT},
-            required=("id", "approval_request_id", "approve"),
+            required=("approval_request_id", "approve"),  # the id too, by the schema; the agents SDK gives none
         ),
         "mcp_list_tools": Record(
             {**_HEAD, "server_label": _TEXT, "tools": ListOf(_ANY)}, required=("server_label", "tools")

@@ -26,6 +26,7 @@ _MAX_AUDIO_BYTES = 15 * 1024 * 1024
 _MAX_AUDIO_TEXT = _MAX_AUDIO_BYTES // 3 * 4 + 4
 _IMAGE_URLS = ("data:image/", "https://", "http://")
 _MCP_OWN = ("type", "object", "id")
+_CALL_RESULT: Mapping[str, Any] = {"approval_request_id": None, "output": None, "error": None}  # some clients insist
 
 
 def audio_bytes(text: str, path: str) -> bytes:
@@ -89,7 +90,8 @@ def _as_text(part: Part) -> Part:
 def write_item(item: Item, dialect: Dialect) -> dict[str, Any]:
     """The item as JSON; keys without a value are left out, as strict clients want it."""
     if isinstance(item, McpItem):
-        return {"id": item.id, "type": item.kind, **item.fields}
+        empty = _CALL_RESULT if item.kind == "mcp_call" else {}
+        return {"id": item.id, "type": item.kind, **empty, **item.fields}
     head = {"id": item.id, "object": "realtime.item", "status": item.status}
     if isinstance(item, FunctionCall):
         return {

@@ -8,6 +8,7 @@ from realtime.protocol import AudioFormat, Retention
 from .dialect import Dialect
 from .provider_shapes import read_provider
 from .shapes import Refusal
+from .tools import read_tools
 from .vocabulary import FORMAT_NAMES, supported_rate
 
 Wire = Mapping[str, Any]
@@ -65,7 +66,7 @@ def _plain(wire: Wire, dialect: Dialect, where: str = "session") -> dict[str, An
     """The fields that mean the same everywhere."""
     patch = {name: wire[name] for name in _SAME_NAME if name in wire and (wire[name] is not None or name in _CLEARABLE)}
     if wire.get("tools") is not None:
-        patch["tools"] = tuple({"type": "function", **tool} for tool in wire["tools"])
+        patch["tools"] = read_tools(wire["tools"], where)
     if wire.get("tool_choice") is not None:
         patch["tool_choice"] = wire["tool_choice"]
     if patch.get("include") is not None:

@@ -7,6 +7,7 @@ from realtime.protocol import AudioFormat, Retention, SessionSettings, TurnDetec
 
 from .dialect import Dialect
 from .provider_shapes import write_provider
+from .tools import write_tool
 
 _TYPES = {"pcm16": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "float32": "audio/float32"}
 _BETA_TYPES = {"pcm16": "pcm16", "ulaw": "g711_ulaw", "alaw": "g711_alaw", "float32": "pcm16"}
@@ -109,7 +110,7 @@ def _present(session_id: str, settings: SessionSettings, expires_at_s: int) -> d
         "model": settings.model,
         "output_modalities": list(settings.modalities),
         "instructions": settings.instructions,
-        "tools": [dict(tool) for tool in settings.tools],
+        "tools": [write_tool(tool) for tool in settings.tools],
         "tool_choice": settings.tool_choice,
         "max_output_tokens": max_tokens(settings.max_output_tokens),
         "tracing": settings.tracing,
@@ -154,7 +155,7 @@ def _beta(session_id: str, settings: SessionSettings, expires_at_s: int) -> dict
         "instructions": settings.instructions,
         "voice": settings.voice,
         "output_audio_format": beta_format(settings.output_format),
-        "tools": [dict(tool) for tool in settings.tools],
+        "tools": [write_tool(tool) for tool in settings.tools],
         "tool_choice": choice if isinstance(choice, str) else "required",
         "temperature": 0.8 if settings.temperature is None else settings.temperature,
         "max_response_output_tokens": max_tokens(settings.max_output_tokens),

@@ -221,12 +221,13 @@ def opened(shape: Shape) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class ByKind:
-    """Different shapes for different JSON kinds: a string here, an object there, a number elsewhere."""
+    """Different shapes for different JSON kinds: a string here, an object there, a number or an array elsewhere."""
 
     expected: str
     text: Shape | None = None
     object: Shape | None = None
     number: Shape | None = None
+    array: Shape | None = None
 
     def check(self, value: Any, path: str) -> None:
         """The shape of its kind."""
@@ -235,6 +236,8 @@ class ByKind:
             shape = self.text
         elif isinstance(value, dict):
             shape = self.object
+        elif isinstance(value, list):
+            shape = self.array
         elif isinstance(value, int | float) and not isinstance(value, bool):
             shape = self.number
         if shape is None:

@@ -21,16 +21,35 @@ FORMAT_NAMES = {
     "float32": "float32",
 }
 MAX_TOKENS = ByKind("an integer or 'inf'", text=Choice(("inf",)), number=Number(1, 4096, whole=True))
-TOOL = Tagged(
-    "type",
+_FILTER = Record({"read_only": _FLAG, "tool_names": ListOf(_TEXT)})
+_SERVER = Record(
     {
-        "function": Record(
-            {"name": _TEXT, "description": _TEXT, "parameters": Record({}, open=True)}, required=("name",), open=True
-        )
+        "type": _TEXT,
+        "server_label": Text(longest=64),
+        "server_url": Text(longest=2048),
+        "server_description": _TEXT,
+        "headers": MapOf(Text(longest=8192), most=32),
+        "authorization": Text(longest=8192),
+        "allowed_tools": ByKind("an array or an object", array=ListOf(_TEXT), object=_FILTER),
+        "require_approval": ByKind(
+            "a string or an object",
+            text=Choice(("always", "never")),
+            object=Record({"always": _FILTER, "never": _FILTER}),
+        ),
+        "allowed_callers": ListOf(Choice(("direct", "programmatic"))),
+        "defer_loading": _FLAG,
+        "connector_id": _TEXT,
+        "tunnel_id": _TEXT,
     },
-    default="function",
+    required=("server_label",),
 )
+_FUNCTION = Record(
+    {"name": _TEXT, "description": _TEXT, "parameters": Record({}, open=True)}, required=("name",), open=True
+)
+BETA_TOOL = Tagged("type", {"function": _FUNCTION}, default="function")
+TOOL = Tagged("type", {"function": _FUNCTION, "mcp": _SERVER}, default="function")
 INWORLD_TOOL = Tagged("type", {**TOOL.records, "web_search": Record({}, open=True)}, default="function")
+_TOOLS = {Dialect.GA: TOOL, Dialect.BETA: BETA_TOOL, Dialect.INWORLD: INWORLD_TOOL}
 TOOL_CHOICE = ByKind(
     "a string or an object",
     text=Choice(("none", "auto", "required")),
@@ -166,7 +185,7 @@ def session(dialect: Dialect) -> Shape:
         "instructions": _TEXT,
         "output_modalities": _MODALITIES,
         "max_output_tokens": MAX_TOKENS,
-        "tools": ListOf(INWORLD_TOOL if lenient else TOOL),
+        "tools": ListOf(_TOOLS[dialect]),
         "tool_choice": TOOL_CHOICE,
         "parallel_tool_calls": _FLAG,
         "tracing": TRACING,
@@ -204,7 +223,7 @@ BETA_SESSION = Record(
         "instructions": _TEXT,
         "voice": VOICE,
         "output_audio_format": BETA_FORMAT,
-        "tools": ListOf(TOOL),
+        "tools": ListOf(BETA_TOOL),
         "tool_choice": TOOL_CHOICE,
         "temperature": BETA_TEMPERATURE,
         "max_response_output_tokens": MAX_TOKENS,
@@ -228,7 +247,7 @@ def response(dialect: Dialect) -> Shape:
         "max_output_tokens": MAX_TOKENS,
         "metadata": METADATA,
         "tool_choice": TOOL_CHOICE,
-        "tools": ListOf(INWORLD_TOOL if dialect is Dialect.INWORLD else TOOL),
+        "tools": ListOf(_TOOLS[dialect]),
     }
     if dialect is not Dialect.BETA:
         output = Record({"format": audio_format(dialect), "voice": VOICE})

@@ -15,6 +15,8 @@ What the shell owes the machine
   handed in: what the machine was given counts as sent. Report nothing of a response after its `CancelReply`; late
   reports are ignored anyway.
 - `DropAudio(response_id)` purges the outbox; no audio of a response may leave after its `ResponseDone`.
+- `ListTools` and `CallTool` talk to a tool server; exactly one `ToolsListed` or `ToolAnswered` is owed for each, in
+  bounded time. A call is never taken back: what a tool does is done.
 - Timers: `WakeAfter` / `CancelTimer` by id, back as `TimerFired`.
 - After `CloseConnection` nothing more comes out. When the socket dies, hand in `Disconnected` and do what it says.
 
@@ -43,6 +45,7 @@ from .client_events import (
 from .effects import (
     ApplySettings,
     BeginUtterance,
+    CallTool,
     CancelReply,
     CancelTimer,
     CloseConnection,
@@ -50,6 +53,7 @@ from .effects import (
     DropAudio,
     DropUtterance,
     Effect,
+    ListTools,
     ReplyRequest,
     StartReply,
     TranscribeItem,
@@ -91,9 +95,11 @@ from .pipeline_events import (
     SuggestionRevoked,
     TextDelta,
     TimerFired,
+    ToolAnswered,
     ToolArgumentsDelta,
     ToolCallFinished,
     ToolCallStarted,
+    ToolsListed,
     TranscriptDelta,
     TranscriptFailed,
     TranscriptFinal,
@@ -156,6 +162,7 @@ from .server_events import (
 from .session import Event, SessionMachine
 from .settings import AudioFormat, Modality, Patch, Retention, SessionKind, SessionSettings, TurnDetection
 from .state import Output
+from .tool_servers import ServerTool, ToolServer, is_remote
 from .turns import TurnState
 from .usage import NO_USAGE, Attempts, RateLimit, TranscriptionUsage, Usage
 
@@ -173,6 +180,7 @@ __all__ = [
     "AudioSpoken",
     "BeginUtterance",
     "BrokenInvariantError",
+    "CallTool",
     "CancelReply",
     "CancelResponse",
     "CancelTimer",
@@ -213,6 +221,7 @@ __all__ = [
     "ItemStatus",
     "ItemTruncated",
     "LimitsTold",
+    "ListTools",
     "Malformed",
     "McpItem",
     "Message",
@@ -250,6 +259,7 @@ __all__ = [
     "SegmentFinished",
     "SegmentStarted",
     "ServerEvent",
+    "ServerTool",
     "SessionCreated",
     "SessionKind",
     "SessionMachine",
@@ -270,11 +280,14 @@ __all__ = [
     "TextPart",
     "TextWritten",
     "TimerFired",
+    "ToolAnswered",
     "ToolArgumentsDelta",
     "ToolCallFinished",
     "ToolCallStarted",
+    "ToolServer",
     "ToolServerArguments",
     "ToolServerProgress",
+    "ToolsListed",
     "TranscribeItem",
     "TranscriptDelta",
     "TranscriptFailed",
@@ -295,5 +308,6 @@ __all__ = [
     "WordSpoken",
     "WordsDone",
     "WordsSpoken",
+    "is_remote",
     "routing_facts",
 ]

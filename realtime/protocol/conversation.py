@@ -6,6 +6,7 @@ change one; the id of an item that is still being made or transcribed stays take
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from .items import FunctionCall, FunctionOutput, Item, McpItem
 from .playback import Playback
@@ -17,7 +18,8 @@ class Entry:
 
     `spoken` is all that was said, also after the wire forgot it. `heard` stands for the words in the model's context
     once the user did not hear all; `awaited` means that the words are still being transcribed; `forgotten` means that
-    truncation of the history took it out of the context.
+    truncation of the history took it out of the context. `remote`: a tool server's item that is not done, because
+    the server has to answer, or the client to approve.
     """
 
     item: Item
@@ -27,11 +29,14 @@ class Entry:
     heard: str | None = None
     awaited: bool = False
     forgotten: bool = False
+    remote: Literal["running", "asked"] | None = None
 
     @property
     def settled(self) -> bool:
         """Nothing more will be reported of this item."""
-        return not self.awaited and (isinstance(self.item, McpItem) or self.item.status != "in_progress")
+        if isinstance(self.item, McpItem):
+            return self.remote is None
+        return not self.awaited and self.item.status != "in_progress"
 
 
 class Conversation:
@@ -101,9 +106,22 @@ class Conversation:
         """Items whose words are still unknown."""
         return {entry.item.id for entry in self if entry.awaited}
 
-    def owes_answers(self, call_id: str) -> bool:
-        """Whether a sibling of this call (same response) still lacks its output."""
+    def running_ids(self) -> set[str]:
+        """Items that a tool server is working on."""
+        return {entry.item.id for entry in self if entry.remote == "running"}
+
+    def responses_of(self, call_id: str) -> set[str | None]:
+        """The responses this tool call was made in; None: by the client itself."""
+        return {one.response_id for one in self if isinstance(one.item, FunctionCall) and one.item.call_id == call_id}
+
+    def owes_answers(self, responses: set[str | None]) -> bool:
+        """Whether the client still has to answer a tool call of these responses."""
         answered = {entry.item.call_id for entry in self if isinstance(entry.item, FunctionOutput)}
-        calls = [(entry.item.call_id, entry.response_id) for entry in self if isinstance(entry.item, FunctionCall)]
-        family = {response_id for found, response_id in calls if found == call_id}
-        return any(response_id in family and found not in answered for found, response_id in calls)
+        calls = [
+            one.item.call_id for one in self if isinstance(one.item, FunctionCall) and one.response_id in responses
+        ]
+        return any(call_id not in answered for call_id in calls)
+
+    def awaits_servers(self, responses: set[str | None]) -> bool:
+        """Whether a tool server's call of these responses still lacks its output."""
+        return any(entry.remote is not None and entry.response_id in responses for entry in self)

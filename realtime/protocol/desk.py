@@ -9,28 +9,30 @@ from .client_events import (
     CreateItem,
     DeleteItem,
     Fault,
-    ResponseOptions,
     RetrieveItem,
     TruncateItem,
     UpdateSession,
 )
 from .conversation import Entry
 from .effects import ApplySettings, TranscribeItem
-from .items import AudioPart, FunctionCall, FunctionOutput, Item, Message, size_bytes
+from .errands import Errands
+from .items import AudioPart, FunctionCall, FunctionOutput, Item, McpItem, Message, size_bytes
 from .listener import Listener, silenced
 from .replies import Replies
 from .requests import recorded
 from .server_events import ItemAdded, ItemDeleted, ItemDone, ItemRetrieved, ItemTruncated, OutputCleared
 from .settings import SessionSettings
 from .state import SessionState
+from .tool_servers import unknown_server
 
 
 class Desk:
     """Items and settings."""
 
-    def __init__(self, state: SessionState, replies: Replies, listener: Listener) -> None:
+    def __init__(self, state: SessionState, replies: Replies, listener: Listener, errands: Errands) -> None:
         self._state = state
         self._replies = replies
+        self._errands = errands
         self._listener = listener
 
     def create(self, event: CreateItem) -> None:
@@ -50,7 +52,9 @@ class Desk:
         if recording is not None:
             state.say(TranscribeItem(item.id, recording))
         if isinstance(item, FunctionOutput):
-            self._answer_tools(item.call_id)
+            self._replies.go_on(state.conversation.responses_of(item.call_id))
+        elif isinstance(item, McpItem) and item.kind == "mcp_approval_response":
+            self._errands.decide(item)
 
     def _objection(self, event: CreateItem) -> Fault | None:
         conversation, rules = self._state.conversation, self._state.rules
@@ -64,6 +68,9 @@ class Desk:
         if isinstance(item, FunctionOutput) and not conversation.knows_call(item.call_id):
             message = f"Tool call ID '{item.call_id}' not found in conversation."
             return Fault(code="invalid_tool_call_id", message=message, param="item.call_id")
+        if isinstance(item, McpItem) and item.kind == "mcp_approval_response" and not self._errands.awaits(item):
+            message = f"No tool call waits for the approval '{item.fields['approval_request_id']}'."
+            return Fault(code="invalid_value", message=message, param="item.approval_request_id")
         if isinstance(item, Message) and item.role == "assistant" and recorded(item) is not None:
             message = "Assistant audio cannot be created by clients; send the words as text."
             return Fault(code="invalid_value", message=message, param="item.content")
@@ -74,17 +81,6 @@ class Desk:
             message = f"The items would take more than {rules.content_limit_bytes} bytes; delete some first."
             return Fault(code="conversation_full", message=message, param="item")
         return None
-
-    def _answer_tools(self, call_id: str) -> None:
-        """Where the session goes on by itself: once all outputs of a response are there, reply."""
-        state, replies = self._state, self._replies
-        wanted = state.settings.provider.get("auto_tool_response", state.rules.auto_tool_response)
-        if not wanted or state.settings.kind == "transcription" or state.conversation.owes_answers(call_id):
-            return
-        if replies.main is None and not replies.floor.hears:
-            replies.begin(ResponseOptions(), joinable=True)
-        elif replies.main is not None:
-            replies.owe(ResponseOptions(), joinable=True)
 
     def retrieve(self, event: RetrieveItem) -> None:
         """Show an item."""
@@ -156,6 +152,10 @@ class Desk:
         if rules.locks_model and wanted.model != current.model:
             message = "The model of a session cannot change after it has started."
             return Fault(code="invalid_value", message=message, param="settings.model")
+        label = unknown_server(wanted.tools, wanted.tool_choice)
+        if label is not None:
+            message = f"tool_choice names the tool server {label!r}, which is not among the tools."
+            return Fault(code="invalid_value", message=message, param="settings.tool_choice.server_label")
         if rules.locks_voice and self._state.has_spoken and wanted.voice != current.voice:
             message = "Cannot update a conversation's voice if assistant audio is present."
             return Fault(code="cannot_update_voice", message=message, param="settings.voice")

@@ -9,6 +9,7 @@ from typing import Any
 
 from .items import Item
 from .settings import AudioFormat, Modality, SessionSettings
+from .tool_servers import ToolServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,24 @@ class TruncateHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class ListTools:
+    """Ask a tool server what it can do; report `ToolsListed`, once, in bounded time."""
+
+    item_id: str
+    server: ToolServer
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Call a tool of a server with these arguments (JSON text); report `ToolAnswered`, once, in bounded time."""
+
+    item_id: str
+    server: ToolServer
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApplySettings:
     """The settings changed: reconfigure detector, transcriber and resamplers."""
 
@@ -155,6 +174,8 @@ Effect = (
     | DropUtterance
     | TranscribeItem
     | TruncateHeard
+    | ListTools
+    | CallTool
     | ApplySettings
     | WakeAfter
     | CancelTimer

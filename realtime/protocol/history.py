@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from .conversation import Entry
-from .items import AudioPart, FunctionCall, FunctionOutput, ImagePart, Item, McpItem, Message, Part, TextPart
+from .items import AudioPart, FunctionCall, FunctionOutput, ImagePart, Item, Message, Part, TextPart
 from .settings import Retention
 
 _CHARACTERS_PER_TOKEN = 4
@@ -21,8 +21,6 @@ _IMAGE_TOKENS = 800
 def readable(entry: Entry) -> Item | None:
     """The item as the model shall see it: words only, as far as they were heard; None when nothing is left."""
     item = entry.item
-    if isinstance(item, McpItem):
-        return None
     if not isinstance(item, Message):
         return item
     if entry.heard is not None:

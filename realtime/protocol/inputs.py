@@ -8,6 +8,7 @@ from .items import Item, ItemReference
 from .requests import recorded
 from .response import Response
 from .state import SessionState
+from .toolbox import Toolbox
 
 
 def resolved(state: SessionState, options: ResponseOptions) -> tuple[Item, ...] | None:
@@ -28,13 +29,18 @@ def resolved(state: SessionState, options: ResponseOptions) -> tuple[Item, ...] 
     return tuple(items)
 
 
-def prepare(response: Response, state: SessionState, inputs: tuple[Item, ...] | None) -> None:
-    """Announce the response, and find out which words it has to wait for; without inputs, the conversation's."""
+def prepare(response: Response, state: SessionState, inputs: tuple[Item, ...] | None, toolbox: Toolbox) -> None:
+    """Announce the response, and find out what it has to wait for: words, and unless it answers speech, tool servers.
+
+    Without inputs, for those of the conversation.
+    """
     response.inputs = inputs
     response.announce()
-    awaited = state.conversation.awaited_ids()
+    awaited, asked = state.conversation.awaited_ids(), toolbox.want(response.settings.tools)
+    if not response.automatic:
+        response.awaits = asked | (state.conversation.running_ids() if inputs is None else set())
     if inputs is None:
-        response.awaits = awaited
+        response.awaits |= awaited
         return
     for item in inputs:
         recording = recorded(item)

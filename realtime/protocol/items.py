@@ -71,7 +71,7 @@ class FunctionOutput:
 
 @dataclass(frozen=True, slots=True)
 class McpItem:
-    """An item of a remote tool server (`kind` is its wire type); kept and echoed, never shown to the model."""
+    """An item of a tool server (`kind` is its wire type). Models are shown its calls, as functions, nothing else."""
 
     id: str
     kind: str

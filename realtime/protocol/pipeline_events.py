@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .tool_servers import ServerTool
 from .usage import NO_USAGE, Attempts, RateLimit, TranscriptionUsage, Usage
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
@@ -162,6 +163,24 @@ class ReplyFailed(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsListed(_Reported):
+    """The tools of a server; None when it did not tell, for this `reason`."""
+
+    item_id: str
+    tools: tuple[ServerTool, ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolAnswered(_Reported):
+    """What a server answered to a call, or the `error` (as the wire has it) that stands for an answer."""
+
+    item_id: str
+    output: str = ""
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk(_Reported):
     """Audio in the output format of the response, whole samples only, paced by the shell before it is handed in."""
 
@@ -237,6 +256,8 @@ PipelineEvent = (
     | ToolCallFinished
     | ReplyFinished
     | ReplyFailed
+    | ToolsListed
+    | ToolAnswered
     | AudioChunk
     | SegmentStarted
     | SegmentFinished

@@ -16,9 +16,14 @@ from .reply_events import EndReason, ResponseStatus
 from .requests import context, forget, own_context, request, with_words
 from .response import Response
 from .server_events import LimitsTold
+from .settings import SessionSettings
 from .state import SessionState
+from .tool_servers import is_remote, unknown_server, whole
+from .toolbox import Toolbox
 from .turns import Act, Signal, TurnState, step
 from .usage import Attempts
+
+_MOST_UNASKED = 16
 
 
 class Replies:
@@ -26,6 +31,7 @@ class Replies:
 
     def __init__(self, state: SessionState, alarms: Alarms, listener: Listener) -> None:
         self._state = state
+        self.toolbox = Toolbox(state)
         self._alarms = alarms
         self._listener = listener
         self.floor = TurnState.IDLE
@@ -33,6 +39,7 @@ class Replies:
         self.side: dict[str, Response] = {}
         self.owed: ResponseOptions | None = None  # asked for, or due, as soon as the present response is done
         self._joinable = False  # what is owed was not asked for by the client
+        self._unasked = 0  # responses in a row that nobody asked for
 
     def fire(self, signal: Signal) -> None:
         """Move the floor as the table says, and do what it asks for."""
@@ -64,6 +71,8 @@ class Replies:
         if state.settings.kind == "transcription":
             state.refuse("invalid_value", "A transcription session makes no responses.", "type")
             return
+        if self._objects(asked.options):
+            return
         if not asked.options.in_conversation:
             self._begin_beside(asked.options)
             return
@@ -73,6 +82,51 @@ class Replies:
             self.owe(asked.options, joinable=False)
         else:
             self.begin(asked.options)
+
+    def _objects(self, options: ResponseOptions) -> bool:
+        """Refuse what a response names and nobody knows, as an update of the session would."""
+        state, overrides = self._state, options.overrides
+        if not overrides:
+            return False
+        wanted = self._settings(options)
+        lost = next(
+            (tool["server_label"] for tool in wanted.tools if is_remote(tool) and "server_url" not in tool), None
+        )
+        if lost is not None:
+            message = f"The session has no tool server {lost!r}; give its server_url."
+            state.refuse("invalid_value", message, "response.tools")
+            return True
+        label = unknown_server(wanted.tools, wanted.tool_choice)
+        if label is not None and ("tool_choice" in overrides or "tools" in overrides):
+            message = f"tool_choice names the tool server {label!r}, which is not among the tools."
+            state.refuse("invalid_value", message, "response.tool_choice.server_label")
+            return True
+        fault = state.rules.refuse(state.settings, wanted)
+        if fault is not None:
+            param = fault.param and fault.param.replace("settings.", "response.", 1)
+            state.refuse(fault.code, fault.message, param)
+        return fault is not None
+
+    def _settings(self, options: ResponseOptions) -> SessionSettings:
+        """The session's settings with what a response does differently."""
+        settings = self._state.settings
+        wanted = settings.patched(options.overrides)
+        return replace(wanted, tools=whole(wanted.tools, settings.tools)) if "tools" in options.overrides else wanted
+
+    def go_on(self, responses: set[str | None]) -> None:
+        """Where the session goes on by itself: once all tool outputs of a response are there, reply."""
+        state, conversation = self._state, self._state.conversation
+        wanted = state.settings.provider.get("auto_tool_response", state.rules.auto_tool_response)
+        if not wanted or state.settings.kind == "transcription":
+            return
+        if conversation.owes_answers(responses) or conversation.awaits_servers(responses):
+            return
+        if self._unasked >= _MOST_UNASKED:  # a model that calls tool servers for ever costs money for ever
+            return
+        if self.main is None and not self.floor.hears:
+            self.begin(ResponseOptions(), joinable=True)
+        elif self.main is not None:
+            self.owe(ResponseOptions(), joinable=True)
 
     def owe(self, options: ResponseOptions, *, joinable: bool) -> None:
         """Reply as soon as the present response is done: its tools are answered, only its sound is still coming."""
@@ -91,10 +145,11 @@ class Replies:
         inputs = resolved(state, options)
         if inputs is None and options.input is not None:
             return
-        response = Response(state, state.settings.patched(options.overrides), metadata=options.metadata)
+        response = Response(state, self._settings(options), metadata=options.metadata)
         response.automatic, response.joinable = automatic, joinable
         self.main = response
-        prepare(response, state, inputs)
+        self._unasked = self._unasked + 1 if joinable else 0
+        prepare(response, state, inputs, self.toolbox)
         self.owed = None
         self.fire(Signal.RESPONSE_WAITS if response.awaits else Signal.RESPONSE_STARTS)
 
@@ -106,10 +161,9 @@ class Replies:
         inputs = resolved(state, options)
         if inputs is None and options.input is not None:
             return
-        settings = state.settings.patched(options.overrides)
-        response = Response(state, settings, in_conversation=False, metadata=options.metadata)
+        response = Response(state, self._settings(options), in_conversation=False, metadata=options.metadata)
         self.side[response.id] = response
-        prepare(response, state, inputs)
+        prepare(response, state, inputs, self.toolbox)
         if not response.awaits:
             self._start(response)
 
@@ -124,7 +178,9 @@ class Replies:
             fault = Fault(code="context_length_exceeded", message="The conversation is too long and may not be cut.")
             self._end(response, "failed", fault=fault)
             return
-        wanted = request(response.settings, items, metadata=response.metadata, voice_profile=state.voice_profile)
+        offer = self.toolbox.offer(response.settings)
+        response.remote = offer.remote
+        wanted = request(response.settings, items, offer, metadata=response.metadata, voice_profile=state.voice_profile)
         state.say(StartReply(response.id, wanted))
 
     def _context(self, response: Response) -> tuple[Item, ...] | None:

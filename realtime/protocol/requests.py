@@ -1,23 +1,32 @@
 """From settings and conversation to the request of one reply."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .conversation import Conversation, Entry
 from .effects import ReplyRequest
 from .history import fit, paired, readable, routing_facts, transcribed
-from .items import AudioPart, Item, Message
+from .items import AudioPart, Item, McpItem, Message
+from .remote_calls import as_functions
 from .rules import SessionRules
 from .settings import Retention, SessionSettings
+from .tool_servers import Offer
 
 
 def context(
     conversation: Conversation, settings: SessionSettings, rules: SessionRules, extra: Iterable[Item] = ()
 ) -> tuple[Item, ...] | None:
     """The conversation as the model shall see it, cut to the limit; None when it is too long and may not be cut."""
-    visible = [readable(entry) for entry in conversation if not entry.forgotten]
-    items = [item for item in visible if item is not None]
+    items = _visible(entry for entry in conversation if not entry.forgotten)
     kept = fit([*items, *extra], settings.truncation, rules.context_limit_tokens - limit_for(settings))
     return None if kept is None else paired(kept)
+
+
+def _visible(entries: Iterable[Entry]) -> Iterator[Item]:
+    for entry in entries:
+        if isinstance(entry.item, McpItem):
+            yield from as_functions(entry.item)
+        elif (item := readable(entry)) is not None:
+            yield item
 
 
 def limit_for(settings: SessionSettings) -> int:
@@ -40,6 +49,7 @@ def forget(conversation: Conversation, kept: Sequence[Item]) -> None:
 def request(
     settings: SessionSettings,
     items: tuple[Item, ...],
+    offer: Offer,
     *,
     metadata: Mapping[str, str] | None,
     voice_profile: Mapping[str, object] | None,
@@ -56,8 +66,8 @@ def request(
         output_format=settings.output_format,
         speech_model=settings.speech_model,
         speech_language=settings.speech_language,
-        tools=settings.tools,
-        tool_choice=settings.tool_choice,
+        tools=offer.functions,
+        tool_choice=offer.choice,
         parallel_tool_calls=settings.parallel_tool_calls,
         max_output_tokens=settings.max_output_tokens,
         temperature=settings.temperature,
@@ -91,7 +101,5 @@ def with_words(inputs: tuple[Item, ...] | None, item_id: str, text: str) -> tupl
 def own_context(inputs: tuple[Item, ...], conversation: Conversation) -> tuple[Item, ...]:
     """The own context of a response as the model shall see it."""
     entries = [conversation.get(item.id) for item in inputs]
-    seen = [
-        readable(Entry(item, heard=entry.heard if entry else None)) for item, entry in zip(inputs, entries, strict=True)
-    ]
-    return paired([item for item in seen if item is not None])
+    seen = (Entry(item, heard=entry.heard if entry else None) for item, entry in zip(inputs, entries, strict=True))
+    return paired(tuple(_visible(seen)))

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from .client_events import Fault
 from .conversation import Entry
-from .items import AudioPart, FunctionCall, Item, ItemStatus, Message, Part, TextPart
+from .items import AudioPart, FunctionCall, Item, ItemStatus, McpItem, Message, Part, TextPart
 from .pipeline_events import WordSpoken
 from .playback import Playback
+from .remote_calls import CUT_OFF, RemoteCall, approval_item, call_item, finish_item, launch
 from .reply_events import (
     ArgumentsAdded,
     ArgumentsDone,
@@ -25,12 +26,15 @@ from .reply_events import (
     ResponseView,
     TextDone,
     TextWritten,
+    ToolServerArguments,
+    ToolServerProgress,
     WordsDone,
     WordsSpoken,
 )
-from .server_events import ItemAdded, ItemDone
+from .server_events import ItemAdded
 from .settings import SessionSettings
 from .state import SessionState
+from .tool_servers import RemoteTool
 from .usage import NO_USAGE, Attempts, Usage
 
 
@@ -50,6 +54,7 @@ class _Call:
     place: PartPlace
     call_id: str
     name: str
+    tool: RemoteTool | None = None  # of a server
     arguments: list[str] = field(default_factory=list)
 
 
@@ -74,6 +79,7 @@ class Response:
         self.inputs: tuple[Item, ...] | None = None  # its own context, instead of the conversation
         self.awaits: set[str] = set()  # items whose words are unknown
         self.has_words = False  # an awaited transcript had words
+        self.remote: Mapping[str, RemoteTool] = {}  # which of its functions are a server's
         self.started = False  # the reply was asked for
         self.text_finished = False
         self.audio_finished = "audio" not in settings.modalities
@@ -84,6 +90,7 @@ class Response:
         self._output: list[Item] = []
         self._words: _Words | None = None
         self._calls: dict[str, _Call] = {}
+        self._running: dict[str, PartPlace] = {}  # calls that a server is working on
         self._fresh_words: list[tuple[str, float, float]] = []
 
     def announce(self) -> None:
@@ -93,7 +100,7 @@ class Response:
     @property
     def complete(self) -> bool:
         """Nothing more is to come."""
-        return self.text_finished and (self.audio_finished or self._words is None)
+        return self.text_finished and (self.audio_finished or self._words is None) and not self._running
 
     @property
     def message_id(self) -> str | None:
@@ -102,9 +109,10 @@ class Response:
 
     @property
     def tools_answered(self) -> bool:
-        """The response called tools, and the client has given all of their outputs."""
-        calls = [item.call_id for item in self._output if isinstance(item, FunctionCall)]
-        return bool(calls) and not self._state.conversation.owes_answers(calls[0])
+        """The response called tools, and the client has given all of its outputs; servers' are waited for anyway."""
+        if not any(isinstance(item, FunctionCall) for item in self._output):
+            return self.text_finished and any(isinstance(item, McpItem) for item in self._output)
+        return not self._state.conversation.owes_answers({self.id})
 
     def holds(self, item_id: str) -> bool:
         """Whether this item is an open one of this response."""
@@ -172,16 +180,21 @@ class Response:
         """A tool call."""
         if call_id in self._calls:
             return
-        place = self._open_item(lambda item_id: FunctionCall(item_id, call_id, name, "", "in_progress"))
-        self._calls[call_id] = _Call(place, call_id, name)
-        self._state.conversation.note_call(call_id)
+        tool = self.remote.get(name)
+        if tool is not None:
+            place = self._open_item(lambda item_id: call_item(item_id, tool))
+        else:
+            place = self._open_item(lambda item_id: FunctionCall(item_id, call_id, name, "", "in_progress"))
+            self._state.conversation.note_call(call_id)
+        self._calls[call_id] = _Call(place, call_id, name, tool)
 
     def extend_call(self, call_id: str, text: str) -> None:
         """More arguments."""
         call = self._calls.get(call_id)
         if call is not None and text:
             call.arguments.append(text)
-            self._state.say(ArgumentsAdded(call.place, call_id, text))
+            place, remote = call.place, call.tool is not None
+            self._state.say(ToolServerArguments(place, text) if remote else ArgumentsAdded(place, call_id, text))
 
     def end_call(self, call_id: str, status: ItemStatus = "completed") -> None:
         """The arguments are complete (or will never be)."""
@@ -189,8 +202,45 @@ class Response:
         if call is None:
             return
         arguments = "".join(call.arguments)
+        if call.tool is not None:
+            self._end_remote(RemoteCall(call.place, call.tool, arguments), whole=status == "completed")
+            return
         self._state.say(ArgumentsDone(call.place, call_id, call.name, arguments))
         self._close_item(call.place, FunctionCall(call.place.item_id, call_id, call.name, arguments, status))
+
+    def _end_remote(self, call: RemoteCall, *, whole: bool) -> None:
+        """The arguments of a server's tool are complete: call it, or ask whether one may."""
+        state, place = self._state, call.place
+        state.say(ToolServerArguments(place, call.arguments, done=True))
+        if not whole:
+            state.say(ToolServerProgress("response.mcp_call", "failed", place.item_id, place.output_index))
+            self._close_item(place, call.item(error=dict(CUT_OFF)))
+        elif call.tool.asks:
+            question = self._open_item(lambda item_id: approval_item(item_id, call.tool, call.arguments))
+            self._close_item(question, approval_item(question.item_id, call.tool, call.arguments))
+            state.remote_calls[place.item_id] = call = replace(call, approval_id=question.item_id)
+            self._leave(place, call.item())
+        else:
+            self._running[place.item_id] = place
+            launch(state, call)
+
+    def end_remote(self, item: McpItem) -> None:
+        """A server has answered; a response that is over shows nothing of it."""
+        place = self._running.pop(item.id)
+        self._close_item(place, item)
+
+    def runs(self, item_id: str) -> bool:
+        """Whether a server is working on this call, and the response waits for it."""
+        return item_id in self._running
+
+    def _leave(self, place: PartPlace, item: McpItem) -> None:
+        """A call that goes on when the response does not."""
+        entry = self._state.conversation.get(item.id)
+        if entry is not None:
+            entry.item = item
+            entry.remote = entry.remote or "asked"
+        self._output[place.output_index] = item
+        self._state.say(OutputItemDone(self.id, place.output_index, item))
 
     def end_calls(self, status: ItemStatus) -> None:
         """All calls still open."""
@@ -225,6 +275,9 @@ class Response:
         ending: ItemStatus = "completed" if status == "completed" else "incomplete"
         self.end_message(ending)
         self.end_calls(ending)
+        for item_id, place in self._running.items():
+            self._leave(place, self._state.remote_calls[item_id].item())
+        self._running.clear()
         self._state.say(ResponseDone(self._view(status, reason, fault)))
 
     def _open_message(self) -> _Words:
@@ -245,7 +298,7 @@ class Response:
             for index, kind in enumerate(kinds)
         ]
 
-    def _open_item(self, make: Callable[[str], Message | FunctionCall]) -> PartPlace:
+    def _open_item(self, make: Callable[[str], Message | FunctionCall | McpItem]) -> PartPlace:
         item = make(self._state.fresh_item_id())
         place = PartPlace(self.id, item.id, len(self._output), 0)
         self._output.append(item)
@@ -257,8 +310,5 @@ class Response:
 
     def _close_item(self, place: PartPlace, item: Item) -> None:
         self._output[place.output_index] = item
-        entry = self._state.conversation.get(item.id)
-        if entry is not None:
-            entry.item = item
-            self._state.say(ItemDone(item, self._state.conversation.before(item.id)))
+        finish_item(self._state, item)
         self._state.say(OutputItemDone(self.id, place.output_index, item))

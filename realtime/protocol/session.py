@@ -30,6 +30,7 @@ from .client_events import (
 from .conversation import Conversation
 from .desk import Desk
 from .effects import CloseConnection, DropUtterance, Effect, ReplyRequest
+from .errands import Errands
 from .items import Message, TextPart
 from .listener import Listener
 from .pipeline_events import (
@@ -50,9 +51,11 @@ from .pipeline_events import (
     SuggestionRevoked,
     TextDelta,
     TimerFired,
+    ToolAnswered,
     ToolArgumentsDelta,
     ToolCallFinished,
     ToolCallStarted,
+    ToolsListed,
     TranscriptDelta,
     TranscriptFailed,
     TranscriptFinal,
@@ -93,7 +96,8 @@ class SessionMachine:
         self._listener = Listener(state)
         self._replies = Replies(state, self._alarms, self._listener)
         self._utterances = Utterances(state, self._replies, self._listener)
-        self._desk = Desk(state, self._replies, self._listener)
+        self._errands = Errands(state, self._replies)
+        self._desk = Desk(state, self._replies, self._listener, self._errands)
         self._reports = Reports(state, self._replies, self._listener)
         self._rooms = self._routes()
         self._opened = False
@@ -153,7 +157,8 @@ class SessionMachine:
         items = context(state.conversation, settings, state.rules, extra=(said,))
         if items is None:
             return None
-        return request(settings, items, metadata=None, voice_profile=voice_profile or state.voice_profile)
+        offer = self._replies.toolbox.offer(settings)
+        return request(settings, items, offer, metadata=None, voice_profile=voice_profile or state.voice_profile)
 
     def _routes(self) -> Mapping[type, Callable[[Any], None]]:
         replies, utterances, desk, reports = self._replies, self._utterances, self._desk, self._reports
@@ -187,6 +192,8 @@ class SessionMachine:
             ToolCallStarted: reports.call,
             ToolArgumentsDelta: reports.arguments,
             ToolCallFinished: reports.call_done,
+            ToolsListed: self._errands.listed,
+            ToolAnswered: self._errands.answered,
             ReplyFinished: reports.finished,
             ReplyFailed: reports.failed,
             SegmentStarted: reports.segment,
@@ -205,6 +212,7 @@ class SessionMachine:
         self._opened_ms = self._client_ms = state.now_ms
         state.say(SessionCreated(self.session_id, state.settings, self._expires_at_s))
         state.say(ConversationCreated(state.conversation.id, state.settings.kind))
+        self._replies.toolbox.want(state.settings.tools)
         rules = state.rules
         for alarm, delay_ms in (
             (Alarm.LIMIT, rules.session_limit_ms),
@@ -222,6 +230,8 @@ class SessionMachine:
         settings = self._desk.change(event)
         if settings is not None:
             self._state.say(SessionUpdated(self.session_id, settings, self._expires_at_s))
+            if "tools" in event.patch:
+                self._replies.toolbox.want(settings.tools, again=True)
 
     def _malformed(self, event: Malformed) -> None:
         self._state.say(ErrorRaised(event.fault, event.event_id))

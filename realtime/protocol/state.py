@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .audio_buffer import AudioBuffer
 from .client_events import Fault
@@ -12,6 +12,9 @@ from .rules import SessionRules
 from .server_events import ErrorRaised, ServerEvent
 from .settings import SessionSettings
 from .usage import Attempts, RateLimit
+
+if TYPE_CHECKING:
+    from .remote_calls import RemoteCall
 
 Output = ServerEvent | Effect
 
@@ -33,6 +36,7 @@ class SessionState:
     has_spoken: bool = False  # assistant audio is present: some endpoints lock the voice then
     transcript_attempts: Attempts = ()  # of the user's turn, for the record of the next response
     transcribed_ms: int = 0
+    remote_calls: "dict[str, RemoteCall]" = field(default_factory=dict)  # without an output yet, by item
     plays_until_ms: float = 0.0  # clock reading at which the listener has heard all that was sent
 
     def say(self, *outputs: Output) -> None:

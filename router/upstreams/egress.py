@@ -96,5 +96,5 @@ def refusal(address: str, *, allow_private: bool = False) -> str | None:
     if not allow_private:
         for network, name in private:
             if parsed in network:
-                return f"{name} (set allow_private: true on the provider if this is meant)"
+                return f"{name} (set allow_private: true for it if this is meant)"
     return None

@@ -31,6 +31,7 @@ providers:
   mine: {{kind: openai, base_url: "{upstream}", api_key: x, allow_private: true}}
 defaults:
   timeouts: {{connect_s: 20, first_token_s: 20, idle_s: 20}}  # these tests are about shapes, on machines that are busy
+realtime: {{mcp: {{allow_private: true}}}}
 records: {{url: "memory://"}}
 """
 

@@ -68,6 +68,9 @@ def test_a_picture_comes_as_a_data_url_or_from_the_web(image, code):
     assert fault(refused) == (code, "item.content[0].image_url")
 
 
+MCP = {"type": "mcp", "server_label": "s", "server_url": "https://tools.example/mcp"}
+
+
 @pytest.mark.parametrize(
     ("session", "code", "param"),
     [
@@ -104,7 +107,21 @@ def test_a_picture_comes_as_a_data_url_or_from_the_web(image, code):
             "invalid_type",
             "session.audio.input.turn_detection.create_response",
         ),
-        ({"tools": [{"type": "mcp", "server_label": "s"}]}, "invalid_value", "session.tools[0].type"),
+        (
+            {"tools": [{"type": "mcp", "server_label": "s"}]},
+            "missing_required_parameter",
+            "session.tools[0].server_url",
+        ),
+        ({"tools": [{**MCP, "server_url": "ftp://x"}]}, "invalid_value", "session.tools[0].server_url"),
+        ({"tools": [{**MCP, "server_label": ""}]}, "invalid_value", "session.tools[0].server_label"),
+        ({"tools": [MCP, MCP]}, "invalid_value", "session.tools[1].server_label"),
+        ({"tools": [{**MCP, "headers": {"a b": "c"}}]}, "invalid_value", "session.tools[0].headers"),
+        ({"tools": [{**MCP, "authorization": "a\nb"}]}, "invalid_value", "session.tools[0].authorization"),
+        ({"tools": [{**MCP, "connector_id": "connector_gmail"}]}, "invalid_value", "session.tools[0].connector_id"),
+        ({"tools": [{**MCP, "tunnel_id": "t"}]}, "invalid_value", "session.tools[0].tunnel_id"),
+        ({"tools": [{**MCP, "allowed_tools": "all"}]}, "invalid_type", "session.tools[0].allowed_tools"),
+        ({"tools": [{**MCP, "allowed_tools": [1]}]}, "invalid_type", "session.tools[0].allowed_tools[0]"),
+        ({"tools": [{**MCP, "require_approval": "maybe"}]}, "invalid_value", "session.tools[0].require_approval"),
         ({"tools": [{"name": "f", "parameters": 5}]}, "invalid_type", "session.tools[0].parameters"),
         ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
         ({"prompt": {"id": "x", "variables": 5}}, "invalid_type", "session.prompt.variables"),

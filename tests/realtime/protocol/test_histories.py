@@ -25,6 +25,8 @@ class Witness:
     started: set = field(default_factory=set)
     parts: set = field(default_factory=set)
     output_open: set = field(default_factory=set)
+    errands: list = field(default_factory=list)  # of tool servers
+    questions: list = field(default_factory=list)
     closed: bool = False
 
     def see(self, output):
@@ -33,7 +35,7 @@ class Witness:
         look = getattr(self, kind, None)
         if look is not None:
             look(output)
-        if kind in PLACED or kind.startswith("Arguments"):
+        if kind in PLACED or kind.startswith("Arguments") or kind == "ToolServerArguments":
             self.alive(output.place.response_id)
             assert (output.place.response_id, output.place.item_id) in self.output_open
         if kind in PLACED and kind != "PartAdded":
@@ -60,7 +62,7 @@ class Witness:
         self.alive(view.id)
         self.done.add(view.id)
         assert view.status != "in_progress"
-        assert all(item.status != "in_progress" for item in view.output)
+        assert all(getattr(item, "status", None) != "in_progress" for item in view.output)
         assert not [one for one in self.output_open if one[0] == view.id], "its items are closed first"
 
     def StartReply(self, output):  # noqa: N802
@@ -82,12 +84,21 @@ class Witness:
         self.alive(output.response_id)
         self.output_open.remove((output.response_id, output.item.id))
 
+    def ListTools(self, output):  # noqa: N802
+        self.errands.append(output.item_id)
+
+    def CallTool(self, output):  # noqa: N802
+        assert output.item_id not in self.errands, "called once"
+        self.errands.append(output.item_id)
+
     def PartAdded(self, output):  # noqa: N802
         self.parts.add((output.place.item_id, output.place.content_index))
 
     def ItemAdded(self, output):  # noqa: N802
         assert output.item.id not in self.items_seen, "ids are used once"
         self.items_seen.add(output.item.id)
+        if getattr(output.item, "kind", "") == "mcp_approval_request":
+            self.questions.append(output.item.id)
         self.items_open.add(output.item.id)
         before = output.previous_item_id
         self.order.insert(0 if before is None else self.order.index(before) + 1, output.item.id)
@@ -105,6 +116,8 @@ class Witness:
         self.closed = True
 
 
+SERVER = {"type": "mcp", "server_label": "files", "server_url": "https://files.example/mcp"}
+LISTED = (p.ServerTool("read", {"type": "object"}),)
 NUMBER = st.integers(0, 5)
 WORDS = st.sampled_from(["", "yes", "tell me more. Please!", " "])
 
@@ -151,6 +164,17 @@ def events(scene, witness, number, words):
         "manual": p.UpdateSession(patch={"turn_detection": None}),
         "listen": p.UpdateSession(patch={"turn_detection": {"idle_timeout_ms": 5000, "create_response": number > 1}}),
         "polite": p.UpdateSession(patch={"turn_detection": {"interrupt_response": number > 2}}),
+        "server": p.UpdateSession(patch={"tools": ({**SERVER, "require_approval": ["never", "always"][number % 2]},)}),
+        "listed": p.ToolsListed(item_id=pick(witness.errands, number), tools=[LISTED, None][number % 2]),
+        "server_call": p.ToolCallStarted(response_id=rid, call_id=f"call_{number}", name="read"),
+        "answered": p.ToolAnswered(item_id=pick(witness.errands, number), output=words),
+        "approve": p.CreateItem(
+            item=p.McpItem(
+                "",
+                "mcp_approval_response",
+                {"approval_request_id": pick(witness.questions, number), "approve": number > 1},
+            )
+        ),
         "voice": p.UpdateSession(patch={"voice": f"v{number}"}),
         "short": p.UpdateSession(patch={"truncation": [p.Retention(0.5, 10), "disabled", "auto"][number % 3]}),
         "tools_answered": p.UpdateSession(patch={"provider": {"auto_tool_response": number > 2}}),
@@ -210,6 +234,7 @@ def test_whatever_happens_the_promises_hold(steps, rules, transcribes, kind):
         for output in scene.give(p.CancelResponse(response_id=response_id)):
             witness.see(output)
     assert set(witness.responses) == witness.done
-    assert witness.items_open == set()
+    unanswered = {entry.item.id for entry in scene.machine._state.conversation if entry.remote is not None}
+    assert witness.items_open == unanswered
     assert witness.parts == set()
     assert witness.output_open == set()

@@ -105,7 +105,6 @@ def test_the_model_sees_words_and_only_those_that_were_heard():
     mixed = p.Message("1", "user", (p.TextPart("look"), p.AudioPart("there"), p.ImagePart("data:")))
     assert len(readable(Entry(mixed)).content) == 3
     assert readable(Entry(p.Message("1", "user", (p.AudioPart(None),)))) is None
-    assert readable(Entry(p.McpItem("1", "mcp_call"))) is None
     output = p.FunctionOutput("2", "c", "blue")
     assert readable(Entry(output)) is output
 
