@@ -4,7 +4,6 @@ Routing fields are taken at top level and inside a literal `extra_body` (there t
 never reach a provider. Every other field passes through untouched, unknown ones too.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from policies import Feature, Needs, RoutingOptions
 from policies.frozen import frozen
 
+from . import ttft
 from .metadata import check_metadata
 from .record import Warned
 from .refusal import Refusal
@@ -22,12 +22,9 @@ ROUTING = frozenset(
 )  # fmt: skip
 OURS = ROUTING | {"extra_body"}
 MAX_LISTED = 64
-MIN_TTFT_S = 0.3
-MAX_TTFT_S = 600.0
 NO_OPTIONS = RoutingOptions()
 NO_NEEDS = Needs()
 NOT_COMPRESSED = Warned("compression_unavailable", "messages[].compression: nothing is compressed here; sent as it is")
-_DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(ms|s)")
 _TOKENS_PER_MESSAGE = 4
 
 
@@ -149,22 +146,17 @@ def _options(routing: Mapping[str, Any]) -> RoutingOptions:
         ignore=_texts(routing.get("ignore"), "ignore"),
         provider_order=_texts(provider.get("order"), "provider.order"),
         allow_fallbacks=allow is not False,
-        first_token_s=_duration(fallback.get("ttft_timeout")),
+        first_token_s=_first_token_s(fallback.get("ttft_timeout")),
     )
 
 
-def _duration(value: Any) -> float | None:
-    """`"300ms"`, `"1s"`, `"1.5s"` in seconds; at least 300 ms."""
-    param = "fallback.ttft_timeout"
+def _first_token_s(value: Any) -> float | None:
     if value is None:
         return None
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise bad(param, 'must be a duration such as "300ms", "1s" or "1.5s"')
-    seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
-    if not MIN_TTFT_S <= seconds <= MAX_TTFT_S:
-        raise bad(param, f"must be from 300ms to {MAX_TTFT_S:g}s, is {value!r}")
-    return seconds
+    try:
+        return ttft.seconds(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise bad("fallback.ttft_timeout", str(error)) from None
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:

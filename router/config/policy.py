@@ -21,6 +21,7 @@ from policies import (
     Timeouts,
     Variant,
 )
+from router import ttft
 
 from . import router_file as written
 from .document import Node, Path, at, place, spell
@@ -177,7 +178,7 @@ def _variant(variant: written.Variant, defaults: written.RouterDefaults | None) 
         ),
         parameters=_parameters(variant, defaults),
         messages=tuple({key: part for key, part in message.items() if key != "compression"} for message in messages),
-        first_token_s=written.ttft_s(fallback.ttft_timeout) if fallback is not None else None,
+        first_token_s=ttft.seconds(fallback.ttft_timeout) if fallback is not None else None,
         unmet=("web_search: no search engine is configured; answered without it",) if variant.web_search else (),
     )
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from router import ttft
 from router.request import ROUTING
 
 from .models import Attempts, Hedge, OnInterrupt, Profile, Timeouts
-from .scalars import LONG_TIME, NAME, SHORT_TIME, Identifier, Model, ModelString
+from .scalars import LONG_TIME, NAME, Identifier, Model, ModelString
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NAME)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -19,7 +20,6 @@ Direction = Literal["ascending", "descending"]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 ALIASES = {"stop_sequences": "stop", "max_new_tokens": "max_tokens"}  # Inworld's names of parameters -> OpenAI's
 NO_PARAMETERS = (ROUTING | {"extra_body", "model", "messages", "stream", "stream_options"}) - {"reasoning"}
-MIN_TTFT_S, MAX_TTFT_S = 0.3, 600.0
 
 
 def _for_a_model(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -64,21 +64,18 @@ class Fallback(Model):
     """When to go on to the next target although nothing has failed. The request's own value wins."""
 
     ttft_timeout: str = Field(
-        pattern=SHORT_TIME,
+        pattern=ttft.FORM,
         description='No first token by then: the next target, if there is one; "300ms" to "600s"',
     )
 
     @field_validator("ttft_timeout")
     @classmethod
     def _not_too_hasty(cls, text: str) -> str:
-        if not MIN_TTFT_S <= ttft_s(text) <= MAX_TTFT_S:
-            raise PydanticCustomError("out_of_range", "must be from 300ms to 600s")
+        try:
+            ttft.seconds(text)
+        except ValueError as error:
+            raise PydanticCustomError("out_of_range", "{reason}", {"reason": str(error)}) from None
         return text
-
-
-def ttft_s(text: str) -> float:
-    """`"800ms"`, `"1.5s"` in seconds."""
-    return float(text.removesuffix("ms")) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
 
 
 class Variant(Model):

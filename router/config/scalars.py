@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from router import ttft
+
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 NAME = r"^[^:\s/][^:]*$"
 ADDRESS = r"^https?://[^\s]+$"
 ORIGIN = r"(?i)^https?://[a-z0-9.\-\[\]:]+$"
 STATE = r"^(memory://|rediss?://|unix://).*"
 RECORDS = r"^(sqlite:///|postgres(ql)?://|memory://).*"
-SHORT_TIME = r"^[0-9]{1,7}(\.[0-9]{1,6})?(ms|s)$"
 LONG_TIME = r"^\d+(\.\d+)?[smhdw]$"
 FORMS = {  # how each is said to somebody who missed it
     IDENTIFIER: "only letters, digits, '.', '_' and '-', the first a letter or a digit",
@@ -19,7 +20,7 @@ FORMS = {  # how each is said to somebody who missed it
     ORIGIN: "a page's origin as browsers write it, without a path: https://app.example.com",
     STATE: "memory://, redis://HOST:PORT, rediss://… or unix://…",
     RECORDS: "sqlite:///FILE, postgresql://… or memory://",
-    SHORT_TIME: "a number with ms or s: 800ms, 1.5s",
+    ttft.FORM: "a number with ms or s: 800ms, 1.5s",
     LONG_TIME: "a number with s, m, h, d or w: 30m, 2d",
 }
 
