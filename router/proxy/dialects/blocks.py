@@ -197,11 +197,11 @@ def _arguments(value: Any) -> str:
 
 
 def count(usage: Mapping[str, Any], name: str, *inner: str) -> int:
-    """A number of tokens in a usage; the first of the `inner` names that is there, below `name`. 0 without it."""
-    value: Any = usage.get(name)
+    """A number of tokens in a usage; below `name` the largest that goes by one of the `inner` names. 0 without it."""
     if inner:
-        details = value if isinstance(value, Mapping) else {}
-        value = next((details[key] for key in inner if details.get(key) is not None), None)
+        details = usage.get(name)
+        return max(count(details, one) for one in inner) if isinstance(details, Mapping) else 0
+    value = usage.get(name)
     return value if isinstance(value, int) and value > 0 else 0
 
 

@@ -12,7 +12,8 @@ from router.proxy.faults import refused
 from .shape import need, objects, one_of, unsupported
 from .transcript import Part, Transcript, text_part
 
-BLOCKS = ("text", "image", "document", "tool_use", "tool_result", "thinking")
+ROLES = ("user", "assistant", "system")
+BLOCKS = ("text", "image", "document", "search_result", "tool_use", "tool_result", "thinking")
 
 
 def system_text(document: JsonObject) -> str | None:
@@ -22,7 +23,7 @@ def system_text(document: JsonObject) -> str | None:
         return system
     if not isinstance(system, list):
         raise wrong_type("system", system, (str, list))
-    return "\n\n".join(need(block, "text", str, f"{where}.") for where, block in objects(system, "system"))
+    return _texts(list(objects(system, "system")), "\n\n")
 
 
 def read_messages(messages: list[object], system: str | None) -> list[JsonObject]:
@@ -34,13 +35,16 @@ def read_messages(messages: list[object], system: str | None) -> list[JsonObject
         raise refused(400, "messages is empty; send at least one message", code="empty_array", param="messages")
     for where, message in objects(messages, "messages"):
         role = need(message, "role", str, f"{where}.")
-        if role not in ("user", "assistant"):
-            raise one_of(f"{where}.role", role, ("user", "assistant"))
-        blocks = list(_blocks(message, f"{where}.content"))
-        if role == "user":
-            _user(transcript, blocks)
-        else:
-            _assistant(transcript, blocks)
+        blocks = _blocks(message, f"{where}.content")
+        match role:
+            case "user":
+                _user(transcript, blocks)
+            case "assistant":
+                _assistant(transcript, blocks)
+            case "system":
+                transcript.instruct(_texts(blocks, "\n\n"))
+            case other:
+                raise one_of(f"{where}.role", other, ROLES)
     return transcript.end()
 
 
@@ -51,6 +55,10 @@ def _blocks(holder: JsonObject, where: str) -> list[tuple[str, JsonObject]]:
     if not isinstance(content, list):
         raise wrong_type(where, content, (str, list))
     return list(objects(content, where))
+
+
+def _texts(blocks: list[tuple[str, JsonObject]], between: str) -> str:
+    return between.join(need(block, "text", str, f"{where}.") for where, block in blocks)
 
 
 def _user(transcript: Transcript, blocks: list[tuple[str, JsonObject]]) -> None:
@@ -67,8 +75,7 @@ def _user(transcript: Transcript, blocks: list[tuple[str, JsonObject]]) -> None:
 
 
 def _assistant(transcript: Transcript, blocks: list[tuple[str, JsonObject]]) -> None:
-    said = "".join(need(block, "text", str, f"{where}.") for where, block in blocks if block.get("type") == "text")
-    if said:
+    if said := _texts([(where, block) for where, block in blocks if block.get("type") == "text"], ""):
         transcript.answer(said)
     for where, block in blocks:
         kind = need(block, "type", str, f"{where}.")
@@ -88,6 +95,9 @@ def _parts(block: JsonObject, where: str) -> list[Part]:
             return [{"type": "image_url", "image_url": {"url": _address(block, where)}}]
         case "document":
             return _document(block, where)
+        case "search_result":
+            named = [need(block, name, str, f"{where}.") for name in ("title", "source")]
+            return [text_part("\n".join([*named, _texts(_blocks(block, f"{where}.content"), "\n")]))]
         case other:
             raise _unknown(where, other)
 

@@ -18,7 +18,7 @@ from .shape import at_least_one, left_out, may, need, objects, one_of, unsupport
 SAME = frozenset({"model", "stream", "user", "temperature", "top_p", "top_k", "extra_body"}) | ROUTING
 OWN = frozenset(
     {"system", "messages", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking", "output_config",
-     "output_format", "service_tier", "container", "mcp_servers", "context_management", "cache_control", "betas"}
+     "output_format", "container", "mcp_servers", "cache_control"}
 )  # fmt: skip
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 CHARACTERS_PER_TOKEN = 4
@@ -26,7 +26,7 @@ TOKENS_PER_MESSAGE = 4
 TOKENS_PER_PICTURE = 1600  # what Anthropic says of a picture of the largest useful size
 THINKING = {
     "code": "thinking_ignored",
-    "message": "thinking: models think as they do by themselves; send reasoning.effort to change that",
+    "message": "thinking, output_config.effort: models think as they do by themselves; reasoning.effort changes that",
 }
 
 
@@ -59,11 +59,12 @@ def read_message(document: JsonObject, *, counting: bool = False) -> AskedMessag
         chat["stream_options"] = {"include_usage": True}
     _read_format(document, chat)
     _read_tools(document, chat)
-    thinking = may(document, "thinking", dict) or {}
-    thinks = thinking.get("type") in ("enabled", "adaptive")
-    warnings = [THINKING] if thinks else []
+    thinking, config = may(document, "thinking", dict) or {}, may(document, "output_config", dict) or {}
+    thinks = thinking.get("type") not in (None, "disabled")
+    warnings = [THINKING] if thinks or config.get("effort") is not None else []
     warning = left_out(document, SAME | OWN)
-    return AskedMessage(chat, thinks, [*warnings, warning] if warning else list(warnings))
+    shown = thinks and thinking.get("display") != "omitted"
+    return AskedMessage(chat, shown, [*warnings, warning] if warning else list(warnings))
 
 
 def count_tokens(chat: JsonObject) -> int:

@@ -79,11 +79,19 @@ def test_a_client_that_hangs_up_cancels_the_upstream(place, stream):
     assert time.monotonic() - started_s < 0.5
 
 
-def test_a_client_that_hangs_up_in_the_stream_cancels_it_too(place):
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        (b"/v1/chat/completions", chat("demo/smart", stream=True)),
+        (b"/v1/messages", chat("demo/smart", stream=True, max_tokens=99)),
+        (b"/v1/responses", {"model": "demo/smart", "input": "hi", "stream": True}),
+    ],
+)
+def test_a_client_that_hangs_up_in_the_stream_cancels_it_too(place, path, document):
     port, app, _ = place
     health = app.site.router.health
     with connect(port) as sock:
-        sock.sendall(post(chat("demo/smart", stream=True)))
+        sock.sendall(post(document, path))
         assert b"200 OK" in sock.recv(65536)
     started_s = time.monotonic()
     wait_until(lambda: not health.in_flight().get("demo/smart"))

@@ -1,10 +1,12 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 
 from policies import Outcome, Target, Timeouts
 from router import Router
+from router.proxy import create_app
 from router.upstreams.base import Call, UpstreamFault
 from router.upstreams.litellm import LitellmUpstream
 from tests.router.upstreams.anthropic_server import TEXT, AnthropicServer
@@ -201,6 +203,41 @@ async def test_the_full_path_from_router_file_to_anthropics_wire_and_back(server
     assert deltas(chunks) == TEXT
     assert [one.target.name for one in stream.record.attempts] == ["anthropic/529", "anthropic/claude"]
     assert stream.record.usage["completion_tokens"] == 6
+    await router.aclose()
+
+
+async def test_messages_go_to_anthropics_wire_and_back(server, tmp_path):
+    marks = "[{location: message, role: system}, {location: message, index: -1}]"
+    (tmp_path / "server.yaml").write_text(
+        "version: 1\nrecords: {url: null}\nproviders:\n"
+        f"  anthropic: {{kind: litellm, api_key: k, base_url: '{server.base_url}', allow_private: true,\n"
+        f"    options: {{cache_control_injection_points: {marks}}}}}\n"
+    )
+    router = Router.from_file(tmp_path / "server.yaml")
+    tool = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    called = {"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Oslo"}}
+    asked = {
+        "model": "anthropic/claude", "max_tokens": 99, "system": "be brief", "top_k": 4, "stop_sequences": ["zz"],
+        "metadata": {"user_id": "u"}, "tools": [tool], "tool_choice": {"type": "any"},
+        "messages": [
+            {"role": "user", "content": "weather?"}, {"role": "assistant", "content": [called]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "sunny"}]}],
+    }  # fmt: skip
+    transport = httpx.ASGITransport(create_app(router).asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        whole = (await client.post("/v1/messages", json=asked)).json()
+        stream = (await client.post("/v1/messages", json=asked | {"stream": True})).text
+    (use,) = whole["content"]
+    assert (use["name"], use["input"], whole["stop_reason"]) == ("get_weather", {"city": "Rome"}, "tool_use")
+    assert '"partial_json":' in stream
+    assert '"stop_reason":"tool_use"' in stream
+    sent = server.requests[0]
+    assert sent["system"] == [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}]
+    assert (sent["max_tokens"], sent["top_k"], sent["stop_sequences"]) == (99, 4, ["zz"])
+    assert (sent["metadata"], sent["tool_choice"]) == ({"user_id": "u"}, {"type": "any"})
+    assert sent["messages"][1]["content"] == [called]
+    assert sent["messages"][2]["content"][0]["content"] == "sunny"
+    assert "cache_control" in str(sent["messages"][2])
     await router.aclose()
 
 

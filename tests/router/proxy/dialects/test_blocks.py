@@ -181,7 +181,7 @@ def test_nothing_a_provider_sends_raises_and_every_block_opens_once_and_closes_o
         ({"a": -3}, ("a",), 0),
         ({"a": "3"}, ("a",), 0),
         ({}, ("a",), 0),
-        ({"a": {"b": 4}}, ("a", "c", "b"), 4),
+        ({"a": {"b": 4, "c": 0}}, ("a", "c", "b"), 4),
         ({"a": 4}, ("a", "b"), 0),
     ],
 )

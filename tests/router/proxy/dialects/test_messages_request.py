@@ -36,6 +36,13 @@ def test_system_may_be_blocks():
     assert read(system="").chat["messages"] == HI
 
 
+def test_instructions_may_come_in_between_and_results_of_searches_are_text():
+    found = {"type": "search_result", "title": "t", "source": "s", "content": [{"type": "text", "text": "a"}]}
+    asked = read([{"role": "user", "content": [found]}, {"role": "system", "content": "be brief"}])
+    said = [(message["role"], message["content"]) for message in asked.chat["messages"]]
+    assert said == [("user", "t\ns\na"), ("system", "be brief")]
+
+
 def test_tools_are_called_and_their_results_come_first():
     asked = read([
         {"role": "user", "content": [{"type": "text", "text": "see"}, PNG]},
@@ -122,11 +129,14 @@ def test_a_form_of_text(place):
 
 
 def test_thinking_is_tolerated_and_what_is_unknown_is_said():
-    asked = read(thinking={"type": "enabled", "budget_tokens": 1024}, odd=1, context_management={}, service_tier="auto")
+    asked = read(thinking={"type": "enabled", "budget_tokens": 1024}, odd=1, service_tier="auto")
     assert asked.thinks
     assert [warning["code"] for warning in asked.warnings] == ["thinking_ignored", "fields_ignored"]
     assert asked.chat.keys() == {"model", "messages", "max_completion_tokens"}
+    assert asked.warnings[1]["message"].startswith("odd, service_tier:")
     assert not read(thinking={"type": "disabled"}).thinks
+    assert not read(thinking={"type": "adaptive", "display": "omitted"}).thinks
+    assert [warning["code"] for warning in read(output_config={"effort": "low"}).warnings] == ["thinking_ignored"]
 
 
 def test_tokens_are_estimated():
@@ -151,7 +161,7 @@ def test_tokens_are_estimated():
         ({"messages": []}, "messages", "empty"),
         ({"messages": ["x"]}, "messages[0]", "an object"),
         ({"messages": [{"content": "x"}]}, "messages[0].role", "Missing"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "messages[0].role", "'assistant'"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role", "'assistant'"),
         ({"messages": [{"role": "user"}]}, "messages[0].content", "a text or a list"),
         ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content[0].type", "Missing"),
         ({"messages": [{"role": "user", "content": [{"type": "odd"}]}]}, "messages[0].content[0].type", "'tool_use'"),
