@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, get_args
 
 from router.proxy.auth import OPEN, Principal
@@ -159,8 +160,8 @@ class Session:
                 reader = group.create_task(self._read(receive))
                 self.post(p.Opened(at_ms=studio.clock_ms(), epoch_s=int(studio.wall())))
                 if way is not None:
-                    context = copy_context()
-                    way.offer_to(lambda text: context.run(self._take_audio, text), studio.tide)
+                    run = copy_context().run
+                    way.offer_to(partial(run, self._take_audio), studio.tide)  # type: ignore[call-arg]  # it has them
                     self._pipeline.ear.hurry = way.hurry
                 try:
                     await self._outbox.run(send, way.write if way is not None else None)

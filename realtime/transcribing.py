@@ -25,6 +25,7 @@ from .studio import Studio
 
 Tell = Callable[[PipelineEvent], None]
 EARS = Caller(protocol="realtime")
+QUICKLY_MEASURED_MS = 10_000
 LONGEST_BYTES = 600_000 * BYTES_PER_MS  # ten minutes: what is said beyond is not heard
 
 
@@ -89,7 +90,11 @@ class Transcribing:
             return VoiceProfile()
         if self._profile is None or self._profile[0] != transcript.text:
             samples = np.frombuffer(bytes(self._audio), dtype="<i2")
-            self._profile = transcript.text, await asyncio.to_thread(voice_profile, samples, transcript)
+            if self.duration_ms < QUICKLY_MEASURED_MS:  # sooner than a thread wakes up
+                profile = voice_profile(samples, transcript)
+            else:
+                profile = await asyncio.to_thread(voice_profile, samples, transcript)
+            self._profile = transcript.text, profile
         return self._profile[1]
 
     @property

@@ -77,7 +77,8 @@ class Line:
     @property
     def frames(self) -> int:
         """How many frames are ready."""
-        return max(0, len(self.waiting) - self.cut.reach_bytes) // self.cut.step_bytes
+        cut, size = self.cut, len(self.waiting)
+        return (size - cut.reach_bytes) // cut.step_bytes if size >= cut.window_bytes else 0
 
     @property
     def samples(self) -> int:
