@@ -10,7 +10,7 @@ from router.assembly import build_state
 from router.config import Config, ConfigError, Realtime, RouterFile
 from router.config.saved import with_routers
 from router.guardrails import Guardrails
-from router.metrics import LabelSets, Metrics, serve_metrics
+from router.metrics import Metrics, serve_metrics
 from router.observers import Observer
 from router.proxy.app import App, access_of, create_app
 from router.proxy.auth import Principal
@@ -24,6 +24,7 @@ from router.router import Router
 from router.tracing import open_tracing
 
 from .addresses import INWORLD_PATHS, OPENAI_PATHS, ask_for_upgrade
+from .names import labels_of, listing_of, providers_named
 from .stores import ledger_of, shared_limiter
 from .upkeep import Upkeep
 from .voice import LocalProvider, VoiceDoor
@@ -102,9 +103,7 @@ class House:
 
     async def startup(self) -> None:
         """Import what targets need, then watch the configuration's files and the event loop until shutdown."""
-        names = {model for router in self.routers().values() for model in models_of(router)}
-        names |= {*self.config.aliases.values(), self.config.realtime.model}
-        await self.upkeep.warm({model.partition("/")[0] for model in names})
+        await self.upkeep.warm(providers_named(self.config, tuple(self.routers().values())))
         await self.upkeep.start()
         if self.records is not None:
             self.records.start()
@@ -185,27 +184,9 @@ class House:
     def _name(self) -> None:
         """Names of the configuration in force, for lists of models and closed label sets."""
         table = cast("RoutingTable", self.router.state.table)
-        policies = table.policies
-        targets = tuple(table.targets)
-        self.listing = Listing(targets, tuple(policies), tuple(sorted({*self.config.own_aliases, "auto"})))
-        every = [(name, route) for name, policy in policies.items() for route in policy.every_route]
-        labels = LabelSets(
-            routes=frozenset(f"{name}/{route.id}" for name, route in every),
-            variants=frozenset(variant.id for _, route in every for variant in route.variants),
-            targets=frozenset(target.name for target in targets) | self._named_targets(table),
-        )
-        self.guardrails.configured(policies)
-        self.metrics.configured(labels, self.config.checksum, table.weights)
-
-    def _named_targets(self, table: RoutingTable) -> frozenset[str]:
-        """Targets that the configuration names, in the catalogue or not."""
-        models = {model for policy in table.policies.values() for model in policy.models()}
-        voice = self.config.realtime
-        models |= {*self.config.aliases.values(), voice.model}
-        for stage in (voice.transcription, voice.speech):
-            models |= {stage.model, *stage.fallbacks}
-        named = (table.targets.named(model) for model in models)
-        return frozenset(target.name for target in named if target is not None)
+        self.listing = listing_of(self.config, table)
+        self.guardrails.configured(table.policies)
+        self.metrics.configured(labels_of(self.config, table), self.config.checksum, table.weights)
 
     def _tripped(self, routers: frozenset[str]) -> None:
         gone, self.router.tripped = self.router.tripped - routers, routers
@@ -250,10 +231,3 @@ def settle_memory() -> None:
 def build(config: Config, environ: Mapping[str, str]) -> House:
     """The house of a configuration. Raises ConfigError."""
     return House(config, environ)
-
-
-def models_of(router: RouterFile) -> set[str]:
-    """Every model string a router names."""
-    variants = [variant for route in router.every_route for variant in route.variants]
-    named = {name for variant in variants for name in (variant.model, *variant.fallbacks, *variant.models)}
-    return named | {*router.fallbacks}

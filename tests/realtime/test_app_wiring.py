@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from policies import Attempt, Outcome, Prices, Target
-from realtime.app import build, models_of
+from realtime.app import build
 from router.config import load
 from router.config.models import Price
 
@@ -36,10 +36,6 @@ def config(tmp_path):
     return load(tmp_path / "server.yaml", {})
 
 
-def test_every_model_of_a_router_is_known(config):
-    assert models_of(config.routers[0].router) == {"demo/fast", "anthropic/claude"}
-
-
 def test_a_resting_target_is_seen_at_the_scrape(config):
     house = build(config, {})
     target, clock = Target("demo", "fast"), house.router.clock
@@ -48,12 +44,6 @@ def test_a_resting_target_is_seen_at_the_scrape(config):
         house.router.health.end(Attempt(target, Outcome.HTTP_5XX, clock.now(), clock.now()))
     text, _ = house.metrics.render()
     assert b'rr_circuit_state{target="demo/fast"} 2.0' in text
-
-
-def test_targets_that_only_a_router_or_the_voice_names_have_their_own_series(config):
-    targets = build(config, {}).metrics.labels.targets
-    assert {"anthropic/claude", "demo/fast"} <= targets
-    assert "anthropic/other" not in targets
 
 
 def test_a_price_of_your_own_holds_for_models_nobody_lists(config):
