@@ -13,7 +13,8 @@ from router.config.document import Node, parse, place, plain
 from router.config.files import read
 
 from .init import SCHEMAS, SERVER_NAME
-from .litellm_groups import Imported, convert
+from .litellm_groups import convert
+from .litellm_routers import Imported
 from .schema import text_of
 from .show import complain, console, fail
 
