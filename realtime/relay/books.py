@@ -12,8 +12,8 @@ from router.proxy.limits import Permit
 from router.refusal import Refusal
 
 from .bridge import Bridge
-from .course import Note
 from .frames import error, event
+from .notes import Note
 
 log = logging.getLogger("realtime.session")
 Say = Callable[[bytes], None]

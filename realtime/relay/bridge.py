@@ -55,6 +55,11 @@ class Bridge:
         return self._walk.decision if self._walk is not None else None
 
     @property
+    def patience_s(self) -> float:
+        """How long the upstream may be silent while it owes a response."""
+        return self._walk.decision.plan.limits.timeouts.first_token_s if self._walk is not None else 10.0
+
+    @property
     def held_s(self) -> float:
         """How long the upstream has had the session."""
         return self._router.clock.now() - self._serving[2] if self._serving is not None else 0.0

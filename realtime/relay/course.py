@@ -4,68 +4,38 @@ Most frames pass as they are. Opened are those that matter when the upstream die
 we know: the model, the attempts, the session's id. One course outlives its upstreams; the client sees one session.
 """
 
+import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .asking import NOT_JSON, asked_of
 from .frames import OWN_ID, event, glance, opened, with_event_id, written
 from .memory import ASK, CREATE, REMEMBERED, REPLAY, UPDATE, Memory
 from .names import Spelling
-from .responses import SOUND, WORDS, Responses, used
+from .notes import ITEMS, OPENED, Note, Sides
+from .responses import SOUND, Responses, used
 from .tail import APPEND
 
 Wire = Mapping[str, Any]
-ITEMS = frozenset({"conversation.item.added", "conversation.item.done"})
-OPENED = ITEMS | frozenset(
-    {
-        "error",
-        "session.created",
-        "session.updated",
-        "conversation.item.deleted",
-        "conversation.item.truncated",
-        "conversation.item.input_audio_transcription.completed",
-        "input_audio_buffer.speech_started",
-        "input_audio_buffer.speech_stopped",
-        "input_audio_buffer.committed",
-        "input_audio_buffer.cleared",
-        "response.created",
-        "response.done",
-        "response.output_item.added",
-        "response.output_item.done",
-        *WORDS,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something the shell keeps books of: `began`, `sounded`, `stopped` (speaking), `started`, `done`, `odd`."""
-
-    what: str
-    response_id: str = ""
-    wire: Wire = field(default_factory=dict)
-    usage: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Frames for either side."""
-
-    up: Sequence[bytes] = ()
-    down: Sequence[bytes] = ()
 
 
 class Course:
     """One session. `attempts()` is what a response's metadata says, ready to be written; `models` are the names that
-    `session.model` may repeat; `settings` what the session begins with."""
+    `session.model` may repeat; `settings` what the session begins with; `ends_at_s` (Unix time) is when we end it."""
 
     def __init__(
-        self, attempts: Callable[[], Any], models: frozenset[str], settings: Wire, *, client_beta: bool = False
+        self,
+        attempts: Callable[[], Any],
+        models: frozenset[str],
+        settings: Wire,
+        *,
+        ends_at_s: int = sys.maxsize,
+        client_beta: bool = False,
     ) -> None:
         self._attempts = attempts
         self.models = models
+        self._ends_at_s = ends_at_s
         self._spelling = Spelling(client_beta, client_beta)
         self._memory = Memory(settings)
         self._responses = Responses()
@@ -156,6 +126,8 @@ class Course:
                 self.notes.append(Note(kind.rpartition("_")[2]))
             case _:
                 self._responses.told(kind, wire)
+                if not self._responses.converses(wire.get("response_id")):
+                    return wire
         self._memory.told(kind, wire)
         return wire
 
@@ -171,8 +143,13 @@ class Course:
             self._session_id = str(session.get("id"))
         if hidden:
             return None
-        same = session.get("id") in (None, self._session_id)
-        return wire if same else {**wire, "session": {**session, "id": self._session_id}}
+        own: dict[str, Any] = {}
+        if session.get("id") not in (None, self._session_id):
+            own["id"] = self._session_id
+        ends = session.get("expires_at")
+        if isinstance(ends, int) and ends > self._ends_at_s:
+            own["expires_at"] = self._ends_at_s
+        return {**wire, "session": {**session, **own}} if own else wire
 
     def _hides(self, kind: str, wire: Wire) -> bool:
         item = wire.get("item")

@@ -23,7 +23,8 @@ class RelayDoor:
 
     def session(self, opening: Opening) -> RelaySession | None:
         """The session to open, or None where it is no relay's. Raises Refusal 404 for a router the key may not use."""
-        if opening.settings.kind != "realtime":
+        settings = opening.settings
+        if settings.kind != "realtime" or settings.model == "auto":  # `auto` is the best of those that write
             return None
         facts = facts_of(opening)
         try:

@@ -152,7 +152,7 @@ def _told_again(kept: Kept, text: str) -> dict[str, Any] | None:
             content: list[dict[str, Any]] = [{"type": text, "text": words}] if words else []
         case "message", _:
             content = [part for one in _parts(wire) for part in _input_part(one, kept)]
-        case "function_call", _:
+        case "function_call", _ if wire.get("status") not in ("in_progress", "incomplete"):
             return _only(wire, "id", "type", "name", "call_id", "arguments")
         case "function_call_output", _:
             return _only(wire, "id", "type", "call_id", "output")

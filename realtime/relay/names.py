@@ -61,7 +61,15 @@ def session_to_ga(session: Wire) -> dict[str, Any]:
 
 
 def session_to_beta(session: Wire) -> dict[str, Any]:
-    """A session of today (or a response) as the beta wrote it."""
+    """A session of today as the beta wrote it."""
+    wire = _options_to_beta(session)
+    if "max_output_tokens" in wire:
+        wire["max_response_output_tokens"] = wire.pop("max_output_tokens")
+    return wire
+
+
+def _options_to_beta(session: Wire) -> dict[str, Any]:
+    """The same for a response, whose limit of tokens was never called otherwise."""
     wire = {name: value for name, value in session.items() if name not in ("audio", "type", "output_modalities")}
     audio = session.get("audio")
     for side, names in (("input", _INPUT), ("output", _OUTPUT)):
@@ -140,8 +148,15 @@ class Spelling:
         if name == "item":
             return item_to_beta(inner) if self.upstream_beta else item_to_ga(inner)
         if self.upstream_beta:
-            return session_to_beta(inner)
+            return session_to_beta(inner) if name == "session" else _options_to_beta(inner)
         return session_to_ga({"type": "realtime", **inner}) if name == "session" else session_to_ga(inner)
+
+
+def beginning(bound: Wire, *, beta: bool) -> dict[str, Any]:
+    """The settings that a client secret carries, as an update of the client's dialect says them."""
+    own = ("dialect", "model", "id", "object", "expires_at", "client_secret")
+    session = {name: value for name, value in bound.items() if name not in own}
+    return Spelling(beta, bound.get("dialect") == "beta").settings_for(session, beta=beta)
 
 
 def _spelled(frame: bytes, kind: str, present: str, *, beta: bool) -> bytes | None:
@@ -163,7 +178,7 @@ def _spelled(frame: bytes, kind: str, present: str, *, beta: bool) -> bytes | No
 
 
 def _response_to_beta(response: Wire) -> dict[str, Any]:
-    return _with_output(session_to_beta(response), item_to_beta)
+    return _with_output(_options_to_beta(response), item_to_beta)
 
 
 def _response_to_ga(response: Wire) -> dict[str, Any]:

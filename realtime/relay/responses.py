@@ -25,7 +25,7 @@ class Under:
     @property
     def in_conversation(self) -> bool:
         """Whether it is part of the conversation."""
-        return self.wire.get("conversation_id") is not None or self.wire.get("conversation") != "none"
+        return self.wire.get("conversation_id", "") is not None
 
 
 class Responses:
@@ -60,6 +60,11 @@ class Responses:
         elif kind in WORDS and isinstance(wire.get("delta"), str):
             under.spoke = True
             under.words.setdefault(str(wire.get("item_id")), []).append(wire["delta"])
+
+    def converses(self, response_id: Any) -> bool:
+        """Whether a response is part of the conversation, as far as one knows."""
+        under = self._of(response_id)
+        return under is None or under.in_conversation
 
     def sounded(self, response_id: Any) -> bool:
         """Sound of a response passes; whether it is the first the client gets of it."""
@@ -113,7 +118,8 @@ def _broken(under: Under, error: Wire) -> Broken:
     response = {**under.wire, "status": "failed", "status_details": details, "output": output, "usage": None}
     events.append({"type": "response.done", "response": response})
     again = under.in_conversation and not under.spoke and not under.over
-    return Broken(events, [item for _, item in items], again, under.asked)
+    kept = [item for _, item in items if under.in_conversation and item.get("type") == "message"]
+    return Broken(events, kept, again, under.asked)
 
 
 def _as_far(item: Wire, words: str, *, sounded: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ bounded both ways: who does not read is not read from.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -27,8 +27,9 @@ from .bridge import Bridge
 from .course import Course
 from .endings import close_code, in_session
 from .frames import error, event
-from .names import Spelling
+from .names import beginning
 from .upstream import Line, RealtimeUpstreams
+from .vigil import Owed, Vigil
 
 log = logging.getLogger("realtime.session")
 SILENT_S = 1.0  # an upstream that dies so young, with nothing lost, is replaced without a word
@@ -48,6 +49,7 @@ class RelaySession:
             self._attempts,
             frozenset({facts.model}),
             beginning(opening.bound, beta=opening.dialect is Dialect.BETA),
+            ends_at_s=int(studio.wall() + studio.settings.limits.session_minutes * 60),
             client_beta=opening.dialect is Dialect.BETA,
         )
         self._outbox = Outbox()
@@ -55,11 +57,14 @@ class RelaySession:
         self._line: Line | None = None
         self._ready = asyncio.Event()  # the upstream may be spoken to
         self._group: asyncio.TaskGroup | None = None
-        self._heard_s = self._client_s = studio.clock()
         self._full = False  # the client does not read: nothing is read for it
-        self._stall: asyncio.TimerHandle | None = None
-        self._timers: list[asyncio.TimerHandle] = []
         self._draining = False
+        owed = Owed(
+            due=lambda: self._course.waits,
+            held_up=lambda: self._full or not self._ready.is_set(),
+            patience_s=lambda: self._bridge.patience_s,
+        )
+        self._vigil = Vigil(studio, owed, expire=self._expire, stalled=self._stalled)
 
     async def open(self) -> None:
         """Find an upstream. Raises Refusal when nobody takes the session."""
@@ -73,13 +78,13 @@ class RelaySession:
             async with asyncio.TaskGroup() as group:
                 self._group = self._books.group = group
                 tasks = [group.create_task(self._read(receive)), group.create_task(self._pump())]
-                self._watch()
+                self._vigil.begin()
                 try:
                     await self._outbox.run(send, way.write if way is not None else None)
                 finally:
                     for task in tasks:
                         task.cancel()
-                    self._unwatch()
+                    self._vigil.end()
         except* (ConnectionError, OSError):
             log.debug("client gone", extra={"fields": {"session_id": self.id}})
         except* Exception:
@@ -114,7 +119,7 @@ class RelaySession:
             if message["type"] == "websocket.disconnect":
                 self._outbox.close(1000, "")
                 return
-            self._client_s = self._studio.clock()
+            self._vigil.client_spoke()
             text = message.get("text")
             if text is None:
                 self._tell("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
@@ -125,10 +130,11 @@ class RelaySession:
                 self._tell("rate_limit_exceeded", words, kind="rate_limit_error")
                 await asyncio.sleep(wait_s)
             await self._ready.wait()
+            if not self._course.waits:
+                self._vigil.upstream_spoke()
             sides = self._course.from_client(text.encode())
             self._put(sides.down)
-            self._heard_s = self._heard_s if self._course.waits else self._studio.clock()
-            self._expect()
+            self._vigil.expect()
             for frame in sides.up:
                 if self._line is not None:
                     await self._line.send(frame)
@@ -145,9 +151,9 @@ class RelaySession:
             self._put(self._course.from_upstream(self._bridge.greeting))
             for frame in first:
                 await line.send(frame)
-            self._heard_s = self._studio.clock()
+            self._vigil.upstream_spoke()
             self._ready.set()
-            self._expect()
+            self._vigil.expect()
             fault = in_session(await self._listen(line), self._course.last_error)
             changed = await self._change(fault)
             if changed is None:
@@ -161,7 +167,7 @@ class RelaySession:
                 frame = await line.receive()
             except UpstreamFault as fault:
                 return fault
-            self._heard_s = self._studio.clock()
+            self._vigil.upstream_spoke()
             if frame is None:
                 self._books.odd += 1
                 continue
@@ -203,54 +209,16 @@ class RelaySession:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        limits, loop = self._studio.settings.limits, asyncio.get_running_loop()
-        minutes = limits.session_minutes
-        message = f"Your session hit the maximum duration of {minutes:g} minutes."
-        self._timers = [
-            loop.call_later(minutes * 60, self._expire, "session_expired", message, 1001),
-            loop.call_later(limits.idle_minutes * 60, self._quiet),
-        ]
-
-    def _unwatch(self) -> None:
-        for timer in (*self._timers, *([] if self._stall is None else [self._stall])):
-            timer.cancel()
-
-    def _quiet(self) -> None:
-        minutes = self._studio.settings.limits.idle_minutes
-        left_s = minutes * 60 - (self._studio.clock() - self._client_s)
-        if left_s > 0.001:
-            self._timers[1] = asyncio.get_running_loop().call_later(left_s, self._quiet)
-            return
-        self._expire("session_idle_timeout", f"Nothing came from the client for {minutes:g} minutes.", 1000)
-
     def _expire(self, code: str, message: str, close: int) -> None:
         fault = error(code, message, kind="invalid_request_error")
         self._put([*self._course.lost(fault, silent=True), event("error", error=fault)])
         self._keep()
         self._outbox.close(close, message)
 
-    def _expect(self) -> None:
-        """See to it that what the upstream owes is not waited for without an end."""
-        if self._stall is None and self._course.waits and self._group is not None:
-            self._stall = asyncio.get_running_loop().call_later(self._patience_s, self._check)
-
-    def _check(self) -> None:
-        self._stall = None
-        line, quiet_s = self._line, self._studio.clock() - self._heard_s
-        if not self._course.waits or line is None or self._group is None:
-            return
-        if self._full or not self._ready.is_set() or quiet_s < self._patience_s - 0.01:
-            left_s = max(0.05, self._patience_s - quiet_s)
-            self._stall = asyncio.get_running_loop().call_later(left_s, self._check)
-            return
-        message = f"nothing came for {self._patience_s:g} s while a response was due"
-        self._group.create_task(line.fail(UpstreamFault(Outcome.IDLE_TIMEOUT, message)))
-
-    @property
-    def _patience_s(self) -> float:
-        decision = self._bridge.decision
-        return decision.plan.limits.timeouts.first_token_s if decision is not None else 10.0
+    def _stalled(self, seconds: float) -> None:
+        if self._line is not None and self._group is not None:
+            message = f"nothing came for {seconds:g} s while a response was due"
+            self._group.create_task(self._line.fail(UpstreamFault(Outcome.IDLE_TIMEOUT, message)))
 
     # --- small things ------------------------------------------------------------------------------------------------
 
@@ -264,7 +232,7 @@ class RelaySession:
             note = notes.popleft()
             self._books.note(note)
             if note.what == "began":
-                self._expect()
+                self._vigil.expect()
         if self._draining and not self._course.busy:
             self._outbox.close(1001, GOING)
 
@@ -278,10 +246,3 @@ class RelaySession:
     def _attempts(self) -> Any:
         told = self._bridge.attempts()
         return told if self._opening.dialect is Dialect.INWORLD else orjson.dumps(told).decode()
-
-
-def beginning(bound: Mapping[str, Any], *, beta: bool) -> dict[str, Any]:
-    """The settings that a client secret carries, as an update of the client's dialect says them."""
-    own = ("dialect", "model", "id", "object", "expires_at", "client_secret")
-    session = {name: value for name, value in bound.items() if name not in own}
-    return Spelling(beta, bound.get("dialect") == "beta").settings_for(session, beta=beta)

@@ -205,6 +205,7 @@ class RealtimeUpstreams:
     def __init__(self, declared: Callable[[], Mapping[str, Provider]]) -> None:
         self._declared = declared
         self._made: dict[str, tuple[Provider, RealtimeUpstream]] = {}
+        self._retired: list[RealtimeUpstream] = []
 
     def of(self, target: Target) -> RealtimeUpstream:
         """Who speaks to a target. Raises UpstreamFault where nobody does."""
@@ -212,7 +213,9 @@ class RealtimeUpstreams:
         if provider is None:
             raise UpstreamFault(Outcome.MODEL_NOT_FOUND, f"provider {target.provider!r} is not configured")
         made = self._made.get(target.provider)
-        if made is None or made[0] is not provider:
+        if made is None or made[0] != provider:
+            if made is not None:
+                self._retired.append(made[1])  # its sessions go on
             try:
                 made = provider, RealtimeUpstream(target.provider, provider)
             except ValueError as error:
@@ -222,5 +225,5 @@ class RealtimeUpstreams:
 
     async def aclose(self) -> None:
         """Close all of them."""
-        for _, upstream in self._made.values():
+        for upstream in (*self._retired, *(one for _, one in self._made.values())):
             await upstream.aclose()

@@ -28,8 +28,8 @@ Two sentences say most of it. **Before the first word** a fault is invisible: th
 nothing is replayed: the client gets exactly what was sent and then one error event without `[DONE]`, unless
 `on_interrupt: continue` is set, which goes on where the text was cut or ends in the same one error.
 
-Nothing here speaks to a provider's realtime endpoint, so no such session can be lost: rows 61 to 66 break ears, model
-and voice behind a session instead.
+A voice session that is relayed to a provider's own realtime endpoint is lost in row 61; rows 62 to 66 break ears, model
+and voice behind a session whose replies are made here.
 
 | row | what breaks | what the client sees | figure | proof |
 |---|---|---|---|---|

@@ -35,6 +35,54 @@ def street(tmp_path_factory):
         check_traces(street)
 
 
+@pytest.mark.parametrize("code", [1008, 1011])
+async def test_61_a_session_whose_upstream_dies_and_nobody_is_left_is_closed_at_once(street, code):
+    before = street.total("rr_voice_attempts_total", stage="realtime", outcome="success")
+    async with street.relayed(f"lost-{code}") as client:
+        await asked(client)
+        failed = await client.until("response.done")
+        closed = await client.over()
+    assert failed["response"]["status"] == "failed"
+    outcomes = [one["outcome"] for one in attempts_of(failed["response"])]
+    assert outcomes == ["in_band_error" if code == 1008 else "http_5xx"]
+    assert [event["error"]["code"] for event in client.of("error")][1:] == ["upstream_overloaded"]
+    assert closed["code"] == 1013
+    took_s = client.when(closed) - street.spoken.died_s
+    figures.keep(row(61, "nobody is left"), took_s * 1000, "ms until the client is told")
+    assert took_s < 1, "far beyond its figure"
+    [told] = [one for one in street.requests() if one["decision"]["router"] == f"lost-{code}"]
+    assert not any(attempt["success"] for attempt in told["metadata"]["attempts"])
+    assert told["outcome"] != "success"
+    assert street.total("rr_voice_attempts_total", stage="realtime", outcome="success") == before
+
+
+async def test_61_a_realtime_upstream_that_refuses_is_one_error_and_a_close_code(street):
+    began_s = time.monotonic()
+    async with street.relayed("refusing", opens=False) as client:
+        closed = await client.over()
+    assert client.kinds() == ["error", "closed"]
+    assert closed["code"] == 1011
+    figures.keep(row(61, "nobody is left"), (time.monotonic() - began_s) * 1000, "ms until the client is told")
+
+
+@pytest.mark.parametrize("code", [1008, 1011])
+async def test_61_a_session_whose_upstream_dies_goes_on_at_another(street, code):
+    async with street.relayed(f"moved-{code}") as client:
+        await asked(client)
+        failed = await client.until("response.done")
+        while (told := await client.until("error"))["error"]["code"] != "upstream_changed":
+            pass
+        await asked(client)
+        whole = await client.done()
+    assert failed["response"]["status"] == "failed"
+    assert whole["status"] == "completed"
+    assert [one["success"] for one in attempts_of(whole)] == [False, True]
+    assert {one["stage"] for one in attempts_of(whole)} == {"realtime"}
+    took_s = client.when(told) - street.spoken.died_s
+    figures.keep(row(61, "another is there"), took_s * 1000, "ms until the session goes on")
+    assert took_s < 1
+
+
 async def test_61_a_reply_that_nobody_can_give_fails_and_the_session_lives(street):
     before = street.metrics()
     async with street.session("east/503@r61") as client:
@@ -47,7 +95,7 @@ async def test_61_a_reply_that_nobody_can_give_fails_and_the_session_lives(stree
     assert failed["response"]["status"] == "failed"
     assert failed["response"]["status_details"]["error"]["code"]
     assert (whole["status"], words(whole).split()) == ("completed", WORDS)
-    figures.keep(row(61), took_s * 1000, "ms until it is said")
+    figures.keep(row(61, "nobody can give"), took_s * 1000, "ms until it is said")
     check_session(street, client, "r61")
     check_quiet(street, before, [client])
 

@@ -5,6 +5,7 @@ import json
 import time
 
 from realtime.speech.scripted import WORD_MS
+from tests.realtime.relay.rig import FaultyUpstream
 from tests.realtime.voice_rig import connected
 
 from .checker import MAX_ATTEMPTS, UNSEEN, WORDS
@@ -34,14 +35,31 @@ class VoiceStreet(Street):
         "dying": fallback("dying", "east/role-then-die@r62", "east/ok@r62"),
         "stalling": fallback("stalling", "east/hang@r65", "east/ok@r65"),
         "ears": fallback("ears", "scripted/dies-while-fed", "local/pocketsphinx", "transcription"),
+        **{
+            name: fallback(name, f"spoken/{first}", f"spoken/{then}", "realtime")
+            for name, first, then in (
+                ("refusing", "refuse-503", "refuse-500"),
+                ("lost-1008", "begun__1008", "refuse-503"),
+                ("lost-1011", "begun__1011", "refuse-503"),
+                ("moved-1008", "begun__1008", "good"),
+                ("moved-1011", "begun__1011", "good"),
+            )
+        },
         "voices": fallback("voices", "scripted/dies-after-3-words", "scripted/speaks", "speech"),
     }
 
     def __init__(self, folder, **more):
         super().__init__(folder, extra=REALTIME, **more)
 
+    async def _open(self):
+        await super()._open()
+        self.spoken = FaultyUpstream()
+        await self._enter(self.spoken)
+
     def _providers(self):
-        return f"{super()._providers()}\n  scripted: {{kind: scripted}}\n{provider('far', 'http://127.0.0.1:9')}"
+        spoken = provider("spoken", f"http://127.0.0.1:{self.spoken.port}")[:-1] + ', realtime: {models: ["*"]}}'
+        far = provider("far", "http://127.0.0.1:9")
+        return f"{super()._providers()}\n  scripted: {{kind: scripted}}\n{far}\n{spoken}"
 
     @contextlib.asynccontextmanager
     async def session(self, model, *, microphone=False, **audio):
@@ -53,6 +71,21 @@ class VoiceStreet(Street):
             await client.send("session.update", session={"type": "realtime", "audio": audio})
             await client.until("session.updated")
             yield client
+
+    @contextlib.asynccontextmanager
+    async def relayed(self, router, *, opens=True):
+        """A session that a provider's realtime endpoint holds."""
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with connected(
+            self.port, f"/v1/realtime?model=router/{router}", microphone=False, headers=headers
+        ) as client:
+            if opens:
+                await client.until("session.created")
+            yield client
+
+    def requests(self):
+        """The latest records."""
+        return self.client.get("/v1/router/requests", params={"limit": 1000}).json()["data"]
 
 
 async def asked(client, text="talk"):

@@ -167,6 +167,14 @@ class Client:
         """The next response that is done."""
         return (await self.until("response.done", within_s=within_s))["response"]
 
+    async def over(self, within_s: float = 15.0) -> dict:
+        """The end of the connection."""
+        async with asyncio.timeout(within_s):
+            while not self.events or self.events[-1]["type"] != "closed":
+                self._changed.clear()
+                await self._changed.wait()
+        return self.events[-1]
+
     def kinds(self) -> list[str]:
         """Every type so far."""
         return [event["type"] for event in self.events]

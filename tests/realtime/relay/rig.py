@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 
 import websockets
 
@@ -15,7 +16,7 @@ providers:
   demo: {{kind: demo}}
 {providers}
 routers: [routers]
-defaults: {{timeouts: {{connect_s: 0.6, first_token_s: 2}}, cooldown: {{consecutive_failures: 1000}}}}
+defaults: {{timeouts: {{connect_s: 1.2, first_token_s: 2}}, cooldown: {{consecutive_failures: 1000}}}}
 realtime:
   model: demo/fast
   limits: {{concurrent_sessions: 400}}
@@ -71,6 +72,7 @@ class FaultyUpstream:
     def __init__(self):
         self.seen = []
         self.headers = []
+        self.died_s = 0.0
         self.port = 0
 
     async def __aenter__(self):
@@ -203,7 +205,9 @@ class FaultyUpstream:
         """Die in the middle of a response."""
         await self._serve(socket, seen, until=lambda all_of_it: all_of_it[-1]["type"] == "response.create")
         await self.answer(socket, 1, words=("half", "of"), whole=False)
-        await asyncio.sleep(1.1)
+        for _ in range(4):
+            await asyncio.sleep(0.3)
+            await socket.send(event("rate_limits.updated", rate_limits=[]))
         await self._die(socket, script)
 
     async def dropped(self, socket, seen, script):
@@ -222,6 +226,7 @@ class FaultyUpstream:
                 await self.answer(socket, len(seen))
 
     async def _die(self, socket, script):
+        self.died_s = time.monotonic()
         code = script.partition("__")[2]
         if code:
             await socket.send(

@@ -106,7 +106,7 @@ async def test_an_upstream_that_never_answers_is_given_up_within_its_time(relay)
         await asked(client)
         response = await client.done()
     assert [outcome for _, outcome in outcomes(response)] == ["connect_timeout", "first_token_timeout", "success"]
-    assert took_s < 0.6 * 2 + 1.5, "two limits of 0.6 s, and a little"
+    assert took_s < 1.2 * 2 + 1.5, "two limits of 1.2 s, and a little"
 
 
 async def test_the_provider_gets_our_key_and_nothing_of_the_clients(relay):
@@ -265,7 +265,8 @@ async def test_inworlds_address_lists_the_attempts(relay):
 
 
 async def test_a_hundred_sessions_whose_upstream_dies_young_all_live(relay):
-    async def one():
+    async def one(number):
+        await asyncio.sleep(number / 100)
         async with relay.session("router/cut") as client:
             await client.until("session.created", within_s=30)
             await asyncio.sleep(0.6)
@@ -273,6 +274,6 @@ async def test_a_hundred_sessions_whose_upstream_dies_young_all_live(relay):
             response = await client.done(within_s=30)
             return response["status"], len(client.of("session.created")), client.of("error")
 
-    ended = await asyncio.gather(*(one() for _ in range(100)))
+    ended = await asyncio.gather(*(one(number) for number in range(100)))
     whole = [end for end in ended if end == ("completed", 1, [])]
     assert len(whole) >= 99
