@@ -15,17 +15,16 @@ from router.observers import TurnedAway
 from router.router import Router
 from router.turnstile import Refusals
 
+from . import messages, responses
 from .auth import Authenticator, Key
 from .chat import Chat
 from .feedback import FeedbackDesk
 from .front import AsgiApp, Endpoint, Front, Lifespan, Table
 from .limits import Allowance, Limiter, LocalLimiter
-from .messages import TokenCount, messages
 from .models import Listed, Models, listing_of
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
 from .playground import add_playground
-from .responses import Stored, responses
 from .routers import Shelf
 from .secrets import SecretStore
 from .sessions import Effective, as_asked
@@ -156,15 +155,16 @@ def table_of(site: Site, gauges: Gauges, listed: Listed) -> Table:
     chat, ops, models = Chat(site), Ops(site, gauges), Models(site, listed)
     for root in ("/v1", ""):
         table.add("POST", f"{root}/chat/completions", chat)
-        table.add("POST", f"{root}/responses", responses(site))
-        table.add("POST", f"{root}/messages", messages(site))
-        table.add("POST", f"{root}/messages/count_tokens", TokenCount(site))
+        table.add("POST", f"{root}/responses", responses.answering(site))
+        table.add("POST", f"{root}/responses/input_tokens", responses.counting(site))
+        table.add("POST", f"{root}/messages", messages.answering(site))
+        table.add("POST", f"{root}/messages/count_tokens", messages.counting(site))
         table.add("GET", f"{root}/models", models.every)
         table.add("GET", f"{root}/models/", models.one)
         for path in JSON_PATHS + FORM_PATHS:
             table.add("POST", root + path, Passage(site, path))
     for method in ("GET", "POST", "DELETE"):
-        table.add(method, "/v1/responses/", Stored(site))
+        table.add(method, "/v1/responses/", responses.Stored(site))
     table.add("GET", "/llm/v1alpha/models", models.catalogue)
     table.add("GET", "/livez", ops.livez)
     for path in ("/readyz", "/healthz", "/health"):

@@ -1,15 +1,12 @@
 """`/v1/messages`: Anthropic's Messages in front of chat; `/v1/messages/count_tokens` estimates, it asks nobody."""
 
-import orjson
-
-from .dialects import MessageAnswer, count_tokens, read_message
-from .documents import JsonObject, check_chat, check_depth, parse
-from .exchange import Exchange
+from .dialects import MessageAnswer, read_message
+from .documents import JsonObject
 from .site import Site
-from .translated import Tell, Telling, Translated
+from .translated import Tell, Telling, TokenCount, Translated
 
 
-def messages(site: Site) -> Translated:
+def answering(site: Site) -> Translated:
     """The endpoint."""
     return Translated(site, read)
 
@@ -24,20 +21,6 @@ def read(document: JsonObject) -> tuple[JsonObject, Tell]:
     return asked.chat, tell
 
 
-class TokenCount:
+def counting(site: Site) -> TokenCount:
     """The endpoint that estimates."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    async def __call__(self, exchange: Exchange) -> None:
-        """Estimate how many tokens a request has. Raises Refusal for one that cannot be read."""
-        site = self._site
-        principal = site.known(exchange)
-        body = await exchange.body(site.body_limit_bytes)
-        document = parse(body)
-        check_depth(body, document)
-        chat = read_message(document, counting=True).chat
-        check_chat(chat)
-        site.check_scope(principal, chat, site.caller(exchange, principal))
-        await exchange.respond(200, orjson.dumps({"input_tokens": count_tokens(chat)}))
+    return TokenCount(site, lambda document: read_message(document, counting=True).chat)

@@ -5,10 +5,10 @@ from .documents import JsonObject
 from .exchange import Exchange
 from .faults import refused
 from .site import Site
-from .translated import Tell, Telling, Translated
+from .translated import Tell, Telling, TokenCount, Translated
 
 
-def responses(site: Site) -> Translated:
+def answering(site: Site) -> Translated:
     """The endpoint."""
     return Translated(site, read)
 
@@ -21,6 +21,11 @@ def read(document: JsonObject) -> tuple[JsonObject, Tell]:
         return ResponseAnswer(asked.repeated, asked.warnings, seed=seed, created_s=now_s)
 
     return asked.chat, tell
+
+
+def counting(site: Site) -> TokenCount:
+    """The endpoint that estimates."""
+    return TokenCount(site, lambda document: read_response(document).chat, {"object": "response.input_tokens"})
 
 
 class Stored:

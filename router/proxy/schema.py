@@ -95,6 +95,9 @@ def hot_paths() -> Json:
         "/v1/messages": {
             "post": _operation("Anthropic's Messages, JSON or SSE", "inference", _body("MessageRequest"), stream=True)
         },
+        "/v1/responses/input_tokens": {
+            "post": _operation("An estimate of a response's input tokens", "inference", _body("ResponseRequest"))
+        },
         "/v1/messages/count_tokens": {
             "post": _operation("An estimate of a message's tokens", "inference", _body("MessageRequest"))
         },

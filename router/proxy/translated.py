@@ -17,11 +17,12 @@ from router.router import Completion, Stream
 from router.sse import EventReader
 
 from .chat import Streamed, answer_whole
+from .dialects import count_tokens
 from .documents import JsonObject, check_chat, check_depth, parse
 from .exchange import Exchange
 from .faults import refused
 from .limits import Permit
-from .site import Site
+from .site import NOTHING, Site
 
 
 class Telling(Protocol):
@@ -77,6 +78,30 @@ class Translated:
                 await exchange.watched(answer_whole(site, exchange, permit, call))
         finally:
             permit.release()
+
+
+class TokenCount:
+    """An endpoint that estimates how many tokens a request of such an API has; nobody is asked."""
+
+    def __init__(
+        self, site: Site, chat_of: Callable[[JsonObject], JsonObject], more: Mapping[str, str] = NOTHING
+    ) -> None:
+        """`more`: what the answer says beside the number."""
+        self._site = site
+        self._chat_of = chat_of
+        self._more = more
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer. Raises Refusal for a request that cannot be read."""
+        site = self._site
+        principal = site.known(exchange)
+        body = await exchange.body(site.body_limit_bytes)
+        document = parse(body)
+        check_depth(body, document)
+        chat = self._chat_of(document)
+        check_chat(chat)
+        site.check_scope(principal, chat, site.caller(exchange, principal))
+        await exchange.respond(200, orjson.dumps({**self._more, "input_tokens": count_tokens(chat)}))
 
 
 async def whole(call: Callable[[], Awaitable[Completion]], tell: Tell) -> Completion:

@@ -5,9 +5,10 @@ A dialect reads a request as a chat completion and prints the chat's answer, who
 
 from .blocks import Answer, Block
 from .messages_answer import MessageAnswer
-from .messages_request import AskedMessage, count_tokens, read_message
+from .messages_request import AskedMessage, read_message
 from .responses_answer import ResponseAnswer
 from .responses_request import AskedResponse, read_response
+from .transcript import count_tokens
 
 __all__ = [
     "Answer",

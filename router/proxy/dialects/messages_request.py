@@ -7,8 +7,6 @@ files that it stores are refused by name. Fields that neither API knows are left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import orjson
-
 from router.proxy.documents import JsonObject, check_model, wrong_type
 from router.request import ROUTING
 
@@ -21,9 +19,6 @@ OWN = frozenset(
      "output_format", "container", "mcp_servers", "cache_control"}
 )  # fmt: skip
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-CHARACTERS_PER_TOKEN = 4
-TOKENS_PER_MESSAGE = 4
-TOKENS_PER_PICTURE = 1600  # what Anthropic says of a picture of the largest useful size
 THINKING = {
     "code": "thinking_ignored",
     "message": "thinking, output_config.effort: models think as they do by themselves; reasoning.effort changes that",
@@ -65,22 +60,6 @@ def read_message(document: JsonObject, *, counting: bool = False) -> AskedMessag
     warning = left_out(document, SAME | OWN)
     shown = thinks and thinking.get("display") != "omitted"
     return AskedMessage(chat, shown, [*warnings, warning] if warning else list(warnings))
-
-
-def count_tokens(chat: JsonObject) -> int:
-    """About how many tokens a chat has: characters over four, and something for each message and picture."""
-    tokens = TOKENS_PER_MESSAGE * len(chat["messages"])
-    characters = len(orjson.dumps(chat["tools"])) if "tools" in chat else 0
-    for message in chat["messages"]:
-        content = message["content"]
-        for part in content if isinstance(content, list) else [{"type": "text", "text": content or ""}]:
-            if part["type"] == "text":
-                characters += len(part["text"])
-            else:
-                tokens += TOKENS_PER_PICTURE
-        for call in message.get("tool_calls", ()):
-            characters += len(call["function"]["name"]) + len(call["function"]["arguments"])
-    return tokens + -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def _read_format(document: JsonObject, chat: JsonObject) -> None:

@@ -6,8 +6,11 @@ import re
 import orjson
 import pytest
 
-from router.proxy import Allowance, Caps, Key
+from policies import Limits, RoutingTable, Targets, Timeouts
+from router import Router, State
+from router.proxy import Allowance, Caps, Key, create_app
 from router.records import Recent
+from router.upstreams.scripted import ScriptedUpstream
 
 from .dialects.spoken import events
 from .house import KEYS, house, visitor
@@ -276,6 +279,28 @@ async def test_tokens_are_counted_without_asking_anybody(app):
     assert (counted.status_code, counted.json()) == (200, {"input_tokens": 8})
     assert (wrong.status_code, wrong.json()["type"]) == (400, "error")
     assert stranger.status_code == 401
+
+
+async def test_tokens_of_a_response_are_counted_too(app):
+    async with visitor(app) as client:
+        counted = await client.post("/v1/responses/input_tokens", json=DOORS["/v1/responses"])
+        wrong = await client.post("/v1/responses/input_tokens", json={"model": "demo/fast"})
+    assert counted.json() == {"object": "response.input_tokens", "input_tokens": 8}
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "input")
+
+
+@both
+async def test_a_stream_may_be_gone_on_with_elsewhere(path):
+    limits = Limits(timeouts=Timeouts(first_token_s=5, idle_s=5, total_s=20), on_interrupt="continue")
+    table = RoutingTable(Targets(["scripted"]), limits=limits)
+    app = create_app(Router(State(table, {"scripted": ScriptedUpstream()})))
+    answer = await ask(app, path, key=None, model="scripted/cut-20", models=["scripted/ok"], stream=True)
+    stream = events(answer.content)
+    assert len(text_in(stream).split()) == 60
+    kinds = [event["type"] for event in stream]
+    assert kinds.count("response.output_item.added") + kinds.count("content_block_start") == 1
+    report = next(event[ROUTING[path]] for event in stream if ROUTING[path] in event)
+    assert [attempt["success"] for attempt in report["attempts"]] == [False, True]
 
 
 async def test_stored_responses_are_not_found(app):
