@@ -134,6 +134,7 @@ class Session:
         elif type(output) is p.ItemDeleted:
             pipeline.recordings.drop(output.item_id)
         elif type(output) is p.ResponseDone:
+            output = pipeline.complete(output)
             pipeline.stamps.over(output.response)
         frame = self._codec.encode(output)  # type: ignore[arg-type]  # and everything else is for the client
         if frame is None:

@@ -52,6 +52,7 @@ class Pipeline:
             limit_s=mcp.timeout_s,
             session_id=account.session_id,
         )
+        self._untold: tuple[str, p.Attempts] = "", ()  # of the reply that was cancelled last
         self._utterance: tuple[str, Transcribing] | None = None
         self._utterance_from_ms = 0.0
         self._suggested = False  # the end of this turn, to the client, and not revoked
@@ -123,8 +124,17 @@ class Pipeline:
     def _cancel_reply(self, response_id: str) -> None:
         found = self._replies.pop(response_id, None)
         if found is not None:
+            self._untold = response_id, found[0].cut()
             found[1].cancel()
             self.stamps.cancelled(response_id)
+
+    def complete(self, done: p.ResponseDone) -> p.ResponseDone:
+        """The end of a response, with the attempts of the reply that was just cancelled for it."""
+        response_id, attempts = self._untold
+        if response_id != done.response.id or not attempts:
+            return done
+        self._untold = "", ()
+        return p.ResponseDone(replace(done.response, attempts=(*done.response.attempts, *attempts)))
 
     def keep_sound(self, sound: p.AudioSpoken) -> None:
         """Keep what is sent of a reply, for a client that retrieves the item."""

@@ -48,6 +48,8 @@ class Reply:
         self.stamps: TurnStamps | None = None
         self._decision: Decision | None = None
         self.task: asyncio.Task[None] | None = None
+        self._writing: Writing | None = None
+        self._speaking: Speaking | None = None
 
     def open(self, response_id: str, post: Post, outbox: Outbox, stamps: TurnStamps) -> None:
         """From now on tell everything, under this id; what was held back first."""
@@ -97,13 +99,18 @@ class Reply:
             self._held[-1] = replace(self._held[-1], text="".join(self._held_words))
         self._held_words.clear()
 
+    def cut(self) -> p.Attempts:
+        """Call nobody any more, at once (the task still has to be cancelled); the attempts that were not told yet."""
+        written = self._writing.cut() if self._writing is not None else ()
+        return (*written, *(self._speaking.cut() if self._speaking is not None else ()))
+
     async def run(self) -> None:
         """Write and speak, side by side."""
-        writing = Writing(self, self._studio)
+        self._writing = writing = Writing(self, self._studio)
         if not self.request.speaks:
             await writing.run(self._studio.router, self._account)
             return
-        speaking = Speaking(self, self._studio, self._account.session_id)
+        self._speaking = speaking = Speaking(self, self._studio, self._account.session_id)
         writing.words = speaking.words
         try:
             async with asyncio.TaskGroup() as group:

@@ -18,6 +18,7 @@ from router.router import Router, Stream
 from .account import Account, rate_limits
 from .prompting import chat_document
 from .protocol import (
+    Attempts,
     FinishReason,
     ReplyFailed,
     ReplyFinished,
@@ -97,6 +98,7 @@ class Writing:
         self._clock_ms = studio.clock_ms
         self._prompts = studio.settings.prompts
         self._tags = TagFilter()
+        self._stream: Stream | None = None  # as long as nobody was told how it ended
         self.words: Callable[[str], None] | None = None
 
     async def run(self, router: Router, account: Account) -> bool:
@@ -110,9 +112,10 @@ class Writing:
             return False
         record: Record | None = None
         try:
-            stream = await router.stream(document, account.caller(request.voice_profile))
+            stream = self._stream = router.unopened(document, account.caller(request.voice_profile))
             record = stream.record
             self._reply.routed(record.decision)
+            await stream.open()
             try:
                 await self._read(stream, permit)
             finally:
@@ -125,6 +128,14 @@ class Writing:
             settle(permit, record)
             permit.release()
         return True
+
+    def cut(self) -> Attempts:
+        """Stop at once; the attempts that nobody was told of."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return ()
+        stream.close()
+        return attempts_of(stream.record)
 
     async def _read(self, stream: Stream, permit: Permit) -> None:
         calls = OpenCalls()
@@ -144,6 +155,7 @@ class Writing:
         self._show(self._tags.flush())
         at_ms = self._clock_ms()
         calls.finish(self._reply, at_ms, whole=reason != "length")
+        self._stream = None
         self._reply.tell(
             ReplyFinished(
                 response_id=self._reply.response_id,
@@ -165,6 +177,7 @@ class Writing:
             self._reply.tell(TextDelta(response_id=self._reply.response_id, text=text, at_ms=self._clock_ms()))
 
     def _fail(self, refusal: Refusal) -> None:
+        self._stream = None
         self._reply.tell(
             ReplyFailed(
                 response_id=self._reply.response_id,

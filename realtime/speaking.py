@@ -16,6 +16,7 @@ from router.record import Record
 from router.refusal import Refusal
 from router.router import Caller
 from router.upstreams.base import UpstreamFault
+from router.walk import Walk
 
 from . import protocol as p
 from .audio.formats import Encoding, Samples, encode
@@ -62,6 +63,7 @@ class Speaking:
         self._direction = ""  # steering in force from segments before
         self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._attempts: p.Attempts = ()
+        self._walk: Walk | None = None  # of the segment being spoken
         self._resampler = Resampler(self._format.rate, self._format.rate)
         self._waiting: list[Samples] = []
         self._waiting_samples = 0
@@ -98,9 +100,17 @@ class Speaking:
             except Refusal as refusal:
                 self._fail(refusal)
                 return
-        reply.tell(
-            p.SpeakingFinished(response_id=reply.response_id, attempts=self._attempts, at_ms=self._studio.clock_ms())
-        )
+        attempts, self._attempts = self._attempts, ()
+        reply.tell(p.SpeakingFinished(response_id=reply.response_id, attempts=attempts, at_ms=self._studio.clock_ms()))
+
+    def cut(self) -> p.Attempts:
+        """Stop at once; the attempts that nobody was told of."""
+        walk, self._walk = self._walk, None
+        if walk is not None:
+            walk.finish()
+            self._attempts += attempts_of(walk.record)
+        untold, self._attempts = self._attempts, ()
+        return untold
 
     async def _speak(self, chunk: Chunk) -> bool:
         """One chunk; whether anything was said."""
@@ -109,15 +119,13 @@ class Speaking:
         said = Said(chunk.spoken().text)
         start_ms = self._sent_ms
         if said.text:
+            walk = self._walk = self._studio.router.walk(self._facts, kind="tts", caller=VOICE)
             try:
-                _, record = await self._studio.router.run(
-                    self._facts, lambda step: self._attempt(step, chunk, said, start_ms), kind="tts", caller=VOICE
-                )
-            except Refusal as refusal:
-                self._attempts += attempts_of(refusal.record)
-                raise
-            self._attempts += attempts_of(record)
-            self._avoid(record)
+                await walk.run(lambda step: self._attempt(step, chunk, said, start_ms))
+            finally:
+                self._attempts += attempts_of(walk.record)
+                self._walk = None
+            self._avoid(walk.record)
         if self._wishes.repeats_steering:
             self._direction = last_direction(chunk.aloud) or self._direction
         reply.tell(p.SegmentFinished(response_id=reply.response_id, at_ms=clock_ms()))
@@ -232,14 +240,14 @@ class Speaking:
             await asyncio.sleep(0)
 
     def _fail(self, refusal: Refusal) -> None:
-        reply = self._reply
+        reply, (attempts, self._attempts) = self._reply, (self._attempts, ())
         reply.tell(
             p.ReplyFailed(
                 response_id=reply.response_id,
                 code=refusal.code or "speech_failed",
                 message=refusal.message,
                 kind=refusal.kind,
-                attempts=self._attempts,
+                attempts=attempts,
                 at_ms=self._studio.clock_ms(),
             )
         )

@@ -102,6 +102,15 @@ class Router:
 
     async def stream(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Stream:
         """A chat completion as a stream; returns when the first meaningful delta is there. Raises Refusal."""
+        stream = self.unopened(document, caller)
+        await stream.open()
+        return stream
+
+    def unopened(self, document: Mapping[str, Any], caller: Caller = NOBODY) -> Stream:
+        """The stream of a chat completion before anybody is called: `open` it. Raises Refusal.
+
+        For whoever wants its record while it opens; `close` ends it there and then, and the record is complete.
+        """
         state = self.state
         request = parse_chat(document)
         if document.get("stream") is not True:
@@ -110,9 +119,7 @@ class Router:
         walk.record.streamed = True
         errand = self._errand(state, walk, request, caller)
         errand.stream = errand.asks_usage = True
-        stream = Stream(walk, errand, wants_usage=request.wants_usage)
-        await stream.open()
-        return stream
+        return Stream(walk, errand, wants_usage=request.wants_usage)
 
     async def passthrough(
         self,

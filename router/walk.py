@@ -306,8 +306,9 @@ class Walk:
         if self._finished:
             return
         self._finished = True
-        if self._open is not None:
-            self.settle(Outcome.CANCELLED_BY_CLIENT, error=CANCELLED)
+        if self._race:
+            self.race_over()
+        self.settle(Outcome.CANCELLED_BY_CLIENT, error=CANCELLED)
         record = self.record
         attempts = record.attempts
         last = attempts[-1] if attempts else None
