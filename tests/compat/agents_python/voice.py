@@ -70,6 +70,13 @@ def raw(name):
     return fits
 
 
+def said(event):
+    """A response that ends with a message."""
+    if not raw("response.done")(event):
+        return False
+    return any(item["type"] == "message" for item in event.data.data["response"]["output"])
+
+
 async def speak(session, name, silence_ms=5000):
     sound = Path(GIVEN["speech"][name]).read_bytes() + bytes(48 * silence_ms)
     for at in range(0, len(sound), 4800):
@@ -96,7 +103,8 @@ async def converse(session, listener):
 
     await session.send_message("use get_weather for the city paris")
     await listener.until(kind("tool_end"))
-    events = await listener.until(kind("agent_end"))
+    await listener.until(said)  # the response that called the tool may well end after the tool did
+    await listener.until(kind("agent_end"))
     ends = [event for event in listener.events if event.type == "tool_end"]
     tell(tool=[ends[0].tool.name, ends[0].output])
 
