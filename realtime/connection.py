@@ -133,6 +133,8 @@ class Session:
             output = p.ItemRetrieved(item)
         elif type(output) is p.ItemDeleted:
             pipeline.recordings.drop(output.item_id)
+        elif type(output) is p.ResponseStarted:
+            pipeline.stamps.announced(output.response)
         elif type(output) is p.ResponseDone:
             output = pipeline.complete(output)
             pipeline.stamps.over(output.response)

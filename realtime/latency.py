@@ -36,6 +36,11 @@ class TurnStamps:
         self._decision: Decision | None = None  # that routed the reply to this turn
         self._heard = True  # words in the last turn, as far as one knows
 
+    def announced(self, view: ResponseView) -> None:
+        """A response begins: the first of the conversation after the user spoke answers this turn."""
+        if view.conversation_id is not None and not self._response_id:
+            self._response_id = view.id
+
     def begun(self, response_id: str) -> None:
         """A reply is made."""
         self._begun.add(response_id)
@@ -52,8 +57,8 @@ class TurnStamps:
 
     def routed(self, response_id: str, decision: Decision) -> None:
         """The words of a reply have been routed."""
-        if response_id == (self._response_id or response_id):
-            self._response_id, self._decision = response_id, decision
+        if response_id == self._response_id:
+            self._decision = decision
 
     def speech_started(self, ago_s: float) -> None:
         """The user speaks since `ago_s` seconds: perhaps an interruption."""
@@ -72,8 +77,6 @@ class TurnStamps:
 
     def told(self, response_id: str, event: Any) -> None:
         """A reply reports something."""
-        if not self._response_id:
-            self._response_id = response_id
         if response_id != self._response_id:
             return
         if isinstance(event, TextDelta):

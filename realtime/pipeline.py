@@ -151,9 +151,7 @@ class Pipeline:
             case SpeechStopped():
                 self.stamps.speech_stopped((self.ear.position_ms - event.speech_end_ms) / 1000)
                 self._post(p.SpeechStopped(audio_ms=event.at_ms, at_ms=at_ms))
-            case TurnSuggested():
-                if not self._judges_by_sound:  # else its verdict is the suggestion
-                    self._suggest(p.TurnSuggested(probability=1.0, trailing_silence_ms=event.silence_ms, at_ms=at_ms))
+            case TurnSuggested():  # a pause; what the client is told is the verdict of the turn model
                 if self._utterance is not None and self.foresee is not None:
                     self.speculation.begin(self._utterance[1], self.foresee)
             case TurnRevoked():
@@ -164,11 +162,6 @@ class Pipeline:
             case VerdictWanted():
                 self.ear.wait_for_verdict()
                 self._keep(self._group.create_task(self._judge(event)))
-
-    @property
-    def _judges_by_sound(self) -> bool:
-        turns = self._settings.turn_detection
-        return self._studio.turn_model is not None and turns is not None and turns.kind == "semantic_vad"
 
     def _suggest(self, event: p.TurnSuggested) -> None:
         self._suggested = True

@@ -93,6 +93,10 @@ def test_the_first_sound_is_counted_for_the_decision_that_routed_the_reply_to_it
     stamps, seen = stamps
     decision = object.__new__(Decision)
     stamps.speech_stopped(0.5)
+    stamps.announced(SimpleNamespace(id="beside", conversation_id=None))
+    stamps.announced(SimpleNamespace(id="resp_1", conversation_id="conv_1"))
+    stamps.told("resp_0", p.AudioChunk(response_id="resp_0", audio=b""))  # the last reply goes on beside it
+    assert stamps.unwritten("resp_0") is None
     stamps.routed("resp_1", decision)
     stamps.routed("resp_2", object.__new__(Decision))
     stamps.unwritten("resp_1")()

@@ -28,6 +28,7 @@ def scene():
 
 
 def answer(studio, stamps, response_id="resp_1"):
+    stamps.announced(SimpleNamespace(id=response_id, conversation_id="conv_1"))
     stamps.told(response_id, TextDelta(response_id=response_id, text="hi", at_ms=0.0))
     studio.now_s += 0.2
     stamps.told(response_id, AudioChunk(response_id=response_id, audio=b"", at_ms=0.0))
