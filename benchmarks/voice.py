@@ -71,7 +71,8 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
     (folder / "server.yaml").write_text(SERVER)
     command = [sys.executable, "-m", "realtime", "serve", "--port", "0", "--config", str(folder / "server.yaml")]
     command += ["--log-level", "error"]
-    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent), "RR_NO_OLLAMA": "1"}
+    environ = {name: word for name, word in os.environ.items() if not name.startswith("OPENBLAS_")}  # it settles them
+    environ |= {"PYTHONPATH": str(HERE.parent), "RR_NO_OLLAMA": "1"}
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environ, cwd=folder)
         try:

@@ -26,16 +26,11 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of every event completed by these bytes. Raises EventTooLong."""
-        if (
-            not self._size
-            and self._begun
-            and not self._data
-            and not self._after_cr
-            and chunk.endswith(b"\n\n")
-            and b"\r" not in chunk
-        ):
+        fresh = not (self._size or self._data or self._after_cr)
+        if fresh and len(chunk) <= MAX_EVENT_BYTES and chunk.endswith(b"\n\n") and b"\r" not in chunk:
             plain = _split(chunk)
             if plain is not None:
+                self._begun = True
                 return plain
         return self._lines(chunk)
 

@@ -24,7 +24,7 @@ LOWEST_HZ, HIGHEST_HZ = 60, 400
 SHORTEST, LONGEST = PITCH_RATE // HIGHEST_HZ, PITCH_RATE // LOWEST_HZ  # lags
 PERIODIC = 0.5  # normalised autocorrelation of a voiced frame
 SILENT_DB = -60.0
-MOST_FRAMES = 60  # spread over the utterance, tell the median well enough
+MOST_FRAMES = 40  # spread over the utterance, tell the median well enough
 FFT_SIZE = 240  # frame and longest lag together: no wrap-around where it is looked at
 
 Floats = npt.NDArray[np.float32]
@@ -45,22 +45,25 @@ def voice_profile(samples: Samples, transcript: Transcript | None = None) -> Voi
         return replace(reported, duration_s=round(len(samples) / HEARING_RATE, 3))
     places = np.flatnonzero(loud)
     span_s = float((places[-1] - places[0] + 2) * HOP) / HEARING_RATE
-    pitches = _pitches(line.reshape(-1, THINNED).sum(axis=1), places[:: -(-len(places) // MOST_FRAMES)])
+    looked_at = places[:: -(-len(places) // MOST_FRAMES)]
+    pitch_hz, range_hz = _median_and_spread(_pitches(line.reshape(-1, THINNED).sum(axis=1), looked_at))
     words = len(transcript.text.split()) if transcript is not None else 0
     louder = np.sort(level[loud])[len(places) // 2 :]
     return replace(
         reported,
         rate_wpm=round(words / span_s * 60, 1) if words and span_s >= 0.3 else None,
-        pitch_hz=round(float(np.median(pitches)), 1) if len(pitches) >= 5 else None,
-        pitch_range_hz=_spread(pitches) if len(pitches) >= 5 else None,
+        pitch_hz=pitch_hz,
+        pitch_range_hz=range_hz,
         energy_db=round(float(louder.mean()), 1),
         duration_s=round(len(samples) / HEARING_RATE, 3),
     )
 
 
-def _spread(pitches: Pitches) -> float:
-    low, high = np.percentile(pitches, (10, 90))
-    return round(float(high - low), 1)
+def _median_and_spread(pitches: Pitches) -> tuple[float | None, float | None]:
+    if len(pitches) < 5:
+        return None, None
+    low, middle, high = np.percentile(pitches, (10, 50, 90))
+    return round(float(middle), 1), round(float(high - low), 1)
 
 
 @cache
