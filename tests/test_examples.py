@@ -30,7 +30,7 @@ def run(house, *command):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["chat.py", "chat.mjs"])
+@pytest.mark.parametrize("name", ["chat.py", "responses.py", "messages.py", "chat.mjs"])
 def test_a_chat_streams_and_shows_its_attempts(house, name):
     if name.endswith("mjs") and NODE is None:
         pytest.skip("node is not installed")

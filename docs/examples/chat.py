@@ -1,6 +1,6 @@
 """Chat with a router through the openai package: only base_url is new.
 
-    python chat.py "count to 3"
+python chat.py "count to 3"
 """
 
 import os

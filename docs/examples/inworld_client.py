@@ -1,6 +1,6 @@
 """A typed turn of a voice session in Inworld's spelling; needs only the websockets package.
 
-    python inworld_client.py "count to 3"
+python inworld_client.py "count to 3"
 """
 
 import base64

@@ -86,6 +86,20 @@ def document(model, *, stream=False):
     }
 
 
+def as_response(chat):
+    tools = [{"type": "function", **tool["function"]} for tool in chat["tools"]]
+    told, said = (message["content"] for message in chat["messages"])
+    return {name: chat[name] for name in ("model", "metadata", "stream")} | {
+        "instructions": told, "input": said, "tools": tools, CANARIES["metadata-key"]: 1,
+    }  # fmt: skip
+
+
+def as_message(chat):
+    tools = [{"name": tool["function"]["name"], "description": CANARIES["tool"]} for tool in chat["tools"]]
+    told, said = chat["messages"]
+    return {**chat, "max_tokens": 99, "system": told["content"], "messages": [said], "tools": tools}
+
+
 def asked(street):
     headers = {
         "x-secret": CANARIES["header"],
@@ -98,6 +112,11 @@ def asked(street):
         for stream in (False, True):
             body = {**document(model, stream=stream), "models": []}
             errors.append(client.post(query, json=body, headers=headers))
+    for path, translated in (("/v1/responses", as_response), ("/v1/messages", as_message)):
+        for model in ("east/ok@leak", "east/500@leak", "router/split", "nowhere/x"):
+            for stream in (False, True):
+                errors.append(client.post(path, json=translated(document(model, stream=stream)), headers=headers))
+        errors.append(client.post(path, json=document("east/ok@leak"), headers=headers))
     errors.append(client.post("/v1/chat/completions", json=document("router/split"), headers=headers))
     byok = {**document("east/auth@leak"), "extra_body": {"credentials": {"east": CANARIES["byok"]}}}
     errors.append(client.post("/v1/chat/completions", json=byok))
