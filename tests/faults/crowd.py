@@ -79,12 +79,14 @@ async def run(port, workers, per_second, seconds, raw):
     return [began_s, answers]
 
 
-def crowd(port, raw, *, seconds, workers=0, per_second=0.0):
+def crowd(street, raw, *, seconds, workers=0, per_second=0.0):
     """Every answer, and how many a second were 200 while the crowd came."""
-    command = [sys.executable, "-m", "tests.faults.crowd", str(port), str(workers), str(per_second), str(seconds)]
+    command = [sys.executable, "-m", "tests.faults.crowd", str(street.port), str(workers)]
+    command += [str(per_second), str(seconds)]
     done = subprocess.run(command, input=raw, capture_output=True, timeout=seconds + 3 * PATIENCE_S, check=True)
     began_s, answers = json.loads(done.stdout)
     answers = [Answer(*one) for one in answers]
+    street.witness.statuses([one.status for one in answers])
     in_time = sum(one.status == 200 and one.asked_s + one.seconds < began_s + seconds for one in answers)
     return answers, in_time / seconds
 

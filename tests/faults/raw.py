@@ -1,14 +1,31 @@
-"""Requests as bytes, for clients that misbehave."""
+"""How clients ask: well-behaved ones with `ask`, the others in bytes. The street's witness hears all of them."""
 
 import contextlib
 import json
 import socket
 import struct
+import time
 
 import httpx
 
-from .checker import ask
-from .street import KEY, NO_PROXY, PROMPT
+from .street import KEY, PROMPT
+from .witness import Line
+
+
+def ask(street, model, *fallbacks, stream=True, headers=None, client=None, **fields):
+    """One chat completion, heard to its end."""
+    document = {
+        "model": model,
+        "models": list(fallbacks),
+        "messages": [{"role": "user", "content": PROMPT}],
+        "stream": stream,
+        **fields,
+    }
+    began_s = time.monotonic()
+    reply = (client or street.client).post("/v1/chat/completions", json=document, headers=headers)
+    told = reply.extensions["told"]
+    told.seconds = time.monotonic() - began_s
+    return told
 
 
 def chat(model, *, stream=True, **fields):
@@ -25,7 +42,8 @@ def chat(model, *, stream=True, **fields):
 
 def dial(street, *, receive_bytes=None):
     """A connection to the application."""
-    sock = socket.socket()
+    sock = Line()
+    street.witness.lines.append(sock)
     if receive_bytes:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     sock.settimeout(10)
@@ -57,16 +75,15 @@ def exchanged(street, raw, *, until=b"\r\n\r\n"):
 
 def ask_alone(street, model, **fields):
     """`ask` on a connection of its own: one that is shared is closed by the drain."""
-    headers = {"authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=street.url, headers=headers, timeout=20, **NO_PROXY) as client:
-        return ask(type("Alone", (), {"client": client}), model, **fields)
+    with street.visitor() as client:
+        return ask(street, model, client=client, **fields)
 
 
 def ask_or_fail(street, model):
     """The status of a short request, None when there is no answer."""
     try:
-        with httpx.Client(base_url=street.url, headers={"authorization": f"Bearer {KEY}"}, timeout=5, **NO_PROXY) as c:
-            document = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
-            return c.post("/v1/chat/completions", json=document).status_code
+        with street.visitor(timeout=5) as client:
+            return ask(street, model, client=client, stream=False).status
     except httpx.HTTPError:
+        street.witness.statuses([None])
         return None

@@ -24,6 +24,7 @@ import httpx
 from router.tls_dev import dev_certificate
 from router.upstreams.scripted import ScriptedServer
 from tests.faults.toxics import Toxic, ToxicProxy, reset
+from tests.faults.witness import Witness, samples
 
 ROOT = Path(__file__).parent.parent.parent
 KEY = "sk-canary-caller-7f3a"
@@ -90,7 +91,9 @@ class Street:
     timeouts = TIMEOUTS
     routers = MappingProxyType({"split": SPLIT, "patched": PATCHED})
     records = "records.db"  # in the folder
+    recorded = True  # records are written
     plain = ("east", "west", "narrow")  # providers whose every call is in the upstream's log
+    secrets = (PROVIDER_KEY, KEY, OTHER_KEY, PROMPT)
 
     def __init__(self, folder, *, defaults="", extra="", keys="", environment=(), prefix=(), log=None):
         self.folder = folder
@@ -112,13 +115,30 @@ class Street:
             self.loop.run(self._close())
             self.loop.stop()
             raise
-        self.client = httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {KEY}"}, timeout=20, **NO_PROXY
-        )
+        self.witness = Witness(self)
+        self.client = self.visitor()
+        self.witness.begin()
         return self
 
-    def __exit__(self, *_):
-        self.client.close()
+    def __exit__(self, failed, *_):
+        try:
+            if failed is None:
+                self.witness.end()
+        finally:
+            self.client.close()
+            self._stop()
+
+    def visitor(self, *, timeout=20):
+        """A client of its own, heard by the witness."""
+        return httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {KEY}"},
+            timeout=timeout,
+            event_hooks={"response": [self.witness.told]},
+            **NO_PROXY,
+        )
+
+    def _stop(self):
         for number, patience_s in ((signal.SIGTERM, 0.2), (signal.SIGTERM, 3), (signal.SIGKILL, None)):
             self.process.send_signal(number)  # the second SIGTERM means: now
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -226,9 +246,7 @@ class Street:
 
     def metrics(self):
         """Every sample of /metrics by its whole name."""
-        text = self.client.get("/metrics").text
-        rows = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
-        return {name: float(value) for name, _, value in rows}
+        return samples(self.client.get("/metrics").text)
 
     def total(self, name, **labels):
         """The sum of a metric over the series with these labels."""

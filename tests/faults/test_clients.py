@@ -11,9 +11,8 @@ import pytest
 from tests.router.vectors import VECTORS
 
 from . import figures
-from .checker import ask, check_settled
 from .matrix import row as row_of
-from .raw import chat, dial, exchanged, hang_up
+from .raw import ask, chat, dial, exchanged, hang_up
 from .street import KEY
 
 
@@ -21,7 +20,6 @@ from .street import KEY
 @pytest.mark.parametrize(("row", "model"), [(50, "east/slow-stream"), (51, "east/slow-json"), (51, "east/hang")])
 def test_50_51_a_client_that_hangs_up_cancels_the_upstream(street, rst, row, model):
     mark = f"gone{row}{rst}{model[-4:]}"
-    before = street.metrics()
     sock = dial(street)
     sock.sendall(chat(f"{model}@{mark}", stream=row == 50))
     street.until(lambda: street.journal(mark))
@@ -34,7 +32,6 @@ def test_50_51_a_client_that_hangs_up_cancels_the_upstream(street, rst, row, mod
     took_s = street.until(lambda: street.journal(mark)[0].client_gone)
     assert took_s < 0.5
     figures.keep(row_of(row), took_s * 1000, "ms")
-    check_settled(street, before, 1, 1)
 
 
 def test_52_cancels_at_any_moment_leave_nothing(street):
@@ -45,6 +42,7 @@ def test_52_cancels_at_any_moment_leave_nothing(street):
     models = ("east/ok@x", "east/503@x", "narrow/slow-stream@x", "resetting/ok@x")
 
     async def hurried(number):
+        street.witness.statuses([None])
         _, writer = await asyncio.open_connection("127.0.0.1", street.port)
         writer.write(chat(models[number % 4], stream=number % 2 == 0, models=["west/ok@x"]))
         await asyncio.sleep(chance.random() * 0.02)

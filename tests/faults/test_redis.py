@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .checker import ask
+from .raw import ask
 from .street import Street
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")

@@ -17,8 +17,9 @@ from tests.realtime.voice_rig import grammar, resampled, words
 from tests.security.test_frames import BROKEN, CONT, TEXT, Wire, frame
 
 from . import figures
-from .checker import WORDS, check_traces
+from .invariants import WORDS
 from .matrix import row
+from .raw import dial
 from .street import KEY
 from .voice import BYTES_PER_WORD, VoiceStreet, asked, attempts_of, check_quiet, check_session
 
@@ -32,7 +33,6 @@ def street(tmp_path_factory):
     with VoiceStreet(grammar(tmp_path_factory.mktemp("voice"))) as street:
         Wire(street).bye()
         yield street
-        check_traces(street)
 
 
 @pytest.mark.parametrize("code", [1008, 1011])
@@ -214,6 +214,7 @@ def test_68_frames_that_break_the_protocol_are_refused_with_their_code(street):
         wire.send(raw)
         codes[name] = wire.closed_with()
         wire.bye()
+    street.witness.sockets(codes.values())
     wrong = [name for name, code in codes.items() if code != 1002]
     assert wrong == []
     street.until(lambda: street.total("rr_ws_sessions") == 0, 3)
@@ -225,7 +226,9 @@ def test_69_a_hundred_thousand_fragments_are_refused(street):
     wire = Wire(street, extra="sec-websocket-extensions: permessage-deflate\r\n")
     assert b"permessage-deflate" not in wire.head.lower()
     wire.send(frame(TEXT, b"x", fin=False) + frame(CONT, b"x", fin=False) * 100_000)
-    assert wire.closed_with() in (1009, "gone")
+    code = wire.closed_with()
+    street.witness.sockets([code])
+    assert code in (1009, "gone")
     wire.bye()
     grown_mib = (street.resident_bytes() - before_bytes) / 2**20
     figures.keep(row(69), grown_mib, "MiB more")
@@ -245,6 +248,7 @@ async def test_70_clients_that_do_not_read_cost_little_and_hurt_nobody(street):
             deaf.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             for _ in range(5):
                 await deaf.send(json.dumps({"type": "response.create", "response": {"conversation": "none"}}))
+        street.witness.sockets(["by a client that never read"] * 10)
         await asyncio.sleep(1)
         asked_s = await asked(other)
         first = await other.until("response.output_audio.delta")
@@ -267,7 +271,7 @@ def test_71_strangers_are_refused_before_the_upgrade(street):
     }
     refused = {}
     for name, lines in doors.items():
-        with socket.create_connection(("127.0.0.1", street.port), 5) as sock:
+        with dial(street) as sock:
             sock.sendall(
                 "GET /api/v1/realtime/session?key=x&protocol=realtime HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n"
                 f"connection: upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"

@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+import secrets
 import time
 
 from realtime.speech.scripted import WORD_MS
 from tests.realtime.relay.rig import FaultyUpstream
 from tests.realtime.voice_rig import connected
 
-from .checker import MAX_ATTEMPTS, UNSEEN, WORDS
+from .invariants import MAX_ATTEMPTS, UNSEEN, WORDS
 from .street import KEY, OTHER_KEY, PROVIDER_KEY, Street, provider
 
 BYTES_PER_WORD = 24 * 2 * WORD_MS
@@ -67,6 +68,8 @@ class VoiceStreet(Street):
         path = f"/v1/realtime?model={model}"
         headers = {"authorization": f"Bearer {KEY}"}
         async with connected(self.port, path, microphone=microphone, headers=headers) as client:
+            client.canary = f"canary-of-a-caller-{secrets.token_hex(6)}"
+            self.witness.clients.append(client)
             await client.until("session.created")
             await client.send("session.update", session={"type": "realtime", "audio": audio})
             await client.until("session.updated")
@@ -90,7 +93,7 @@ class VoiceStreet(Street):
 
 async def asked(client, text="talk"):
     """A written question; the time it was asked."""
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": f"{text} {client.canary}"}]}
     await client.send("conversation.item.create", item=item)
     await client.send("response.create")
     return time.monotonic()

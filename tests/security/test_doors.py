@@ -11,7 +11,7 @@ import time
 import pytest
 
 from router.proxy.tokens import Tokens
-from tests.faults.checker import ask
+from tests.faults.raw import ask
 from tests.faults.street import KEY, OTHER_KEY, PROMPT, PROVIDER_KEY, Street
 
 WRITER = "sk-canary-writer-55aa"
