@@ -203,7 +203,7 @@ class House:
 
     def _lagged(self, lag_s: float) -> None:
         self.metrics.series.child("rr_event_loop_lag_seconds").observe(lag_s)
-        self.app.site.shedding.observe(lag_s)
+        self.app.site.shedding.observe(lag_s, running=self.metrics.series.total("rr_inflight"))
 
     def _readiness(self) -> dict[str, Any]:
         status = self.reloader.status

@@ -1,5 +1,7 @@
 """Load shedding: when the event loop is late or memory is nearly full, new chat requests are refused, briefly.
 
+A loop that is late with hardly anything to do has been held up from outside; refusing would not make it quicker.
+
 A refused request costs nothing and may be repeated; an accepted one that dies of memory takes all others with it.
 Health checks and voice sessions are never refused here: they are what is left when everything else is shed.
 """
@@ -12,6 +14,7 @@ from pathlib import Path
 LATE_S = 0.5  # a loop that is so late in two samples of the last four is overloaded; one such sample alone is a hiccup
 VERY_LATE_S = 1.5  # one such sample is enough
 SAMPLES = 4
+MANY = 16  # requests under way, less of which make no loop late
 FULL = 0.92  # of the memory this process may use
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _GROUPS = Path("/proc/self/cgroup")
@@ -27,11 +30,11 @@ class Shedding:
         self._lags: deque[float] = deque(maxlen=SAMPLES)
         self._why: str | None = None
 
-    def observe(self, lag_s: float) -> None:
-        """A sample of the event loop's lag; memory is looked at with it."""
-        self._lags.append(lag_s)
+    def observe(self, lag_s: float, *, running: float = MANY) -> None:
+        """A sample of the event loop's lag, with the requests under way; memory is looked at with it."""
+        self._lags.append(lag_s if running >= MANY else 0.0)
         late = sum(lag > LATE_S for lag in self._lags)
-        if late >= 2 or lag_s > VERY_LATE_S:
+        if late >= 2 or self._lags[-1] > VERY_LATE_S:
             self._why = "the event loop is late"
         elif self._limit_bytes and self._resident() > FULL * self._limit_bytes:
             self._why = "memory is nearly full"

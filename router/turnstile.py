@@ -21,7 +21,7 @@ import orjson
 TICK_S = 0.05
 PATIENCE_S = 0.4
 WAIT_S = 0.4
-FEW = 8  # connections that are no queue
+FEW = 16  # connections that are no queue
 MOST_AT_ONCE = 256  # refused in one tick, so that nobody waits for refusals either
 PEEK_BYTES = 65536
 _HEAD = re.compile(rb"POST ([^ ?]+)[ ?].*?\r\ncontent-length: *([0-9]{1,6})\r\n", re.DOTALL | re.IGNORECASE)
@@ -50,7 +50,8 @@ class Queue:
     """Whether a queue is too long, and by how much; pure, the clock is handed in."""
 
     def __init__(self) -> None:
-        self._since_s: float | None = None  # since when it has not been short
+        self._long_s: float | None = None  # how long it has not been short, as far as somebody looked
+        self._looked_s = 0.0
         self._seen_s: float | None = None
         self._served = 0
         self._rate = 0.0  # taken a second
@@ -62,12 +63,13 @@ class Queue:
         elif (passed_s := now_s - self._seen_s) >= PATIENCE_S:
             self._rate = (served - self._served) / passed_s
             self._seen_s, self._served = now_s, served
+        looked_s, self._looked_s = self._looked_s, now_s
         if waiting <= FEW:
-            self._since_s = None
+            self._long_s = None
             return 0
-        if self._since_s is None:
-            self._since_s = now_s
-        if now_s - self._since_s < PATIENCE_S:
+        # A process that stood still has had no time to take anybody: of a pause only two ticks count.
+        self._long_s = 0.0 if self._long_s is None else self._long_s + min(now_s - looked_s, 2 * TICK_S)
+        if self._long_s < PATIENCE_S:
             return 0
         return max(0, waiting - max(FEW, round(self._rate * WAIT_S)))
 

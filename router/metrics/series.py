@@ -7,7 +7,7 @@ by its label values in one dictionary. When the cap is reached, new label values
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -86,6 +86,11 @@ class Series(Collector):
         """The cell or spread for these label values, or the one for `other`."""
         found = self._children[name].get(values)
         return found if found is not None else self._grown(name, values)
+
+    def total(self, name: str) -> float:
+        """The sum of a counter or gauge over its labels."""
+        cells: Iterable[Cell] = self._children[name].values()
+        return sum(cell.value for cell in cells)
 
     def forget(self, name: str, *values: str) -> None:
         """Remove one series, e.g. of a configuration that is no longer in force."""

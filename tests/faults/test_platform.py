@@ -1,5 +1,6 @@
 """Rows of the fault matrix that come from the machine: the clock, the processor, memory, disks and pipes."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import fcntl
@@ -19,12 +20,16 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from tests.realtime.voice_rig import grammar, words
+
 from . import control_groups, figures
 from .control_groups import Group
 from .crowd import crowd
+from .invariants import WORDS
 from .matrix import row
 from .raw import ask, chat, dial
 from .street import KEY, NO_PROXY, TIMEOUTS, Street
+from .voice import BYTES_PER_WORD, VoiceStreet, asked
 
 HOURS = 7200
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
@@ -33,6 +38,12 @@ AUTHORIZED = {"authorization": f"Bearer {KEY}"}
 def faketime():
     """The library that lies about the time, if it is installed."""
     return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
+class PatientVoices(VoiceStreet):
+    """The same for those who speak."""
+
+    timeouts = MappingProxyType(dict.fromkeys(TIMEOUTS, 20))
 
 
 class PatientStreet(Street):
@@ -52,7 +63,7 @@ def jumping(tmp_path):
     environment = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
                    "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}  # fmt: skip
     keys = "- {id: metered, secret: sk-canary-metered-1, rpm: 600, budget_usd_per_day: 5}"
-    with PatientStreet(tmp_path, environment=environment, keys=keys) as street:
+    with PatientVoices(grammar(tmp_path), environment=environment, keys=keys) as street:
         street.until(lambda: ask(street, "west/ok@warm").status == 200, 15)
 
         def jump(offset_s):
@@ -88,6 +99,25 @@ def test_76_the_wall_clock_jumps_and_nobody_is_stuck(jumping, hours):
         answer = ask(street, "east/ok@metered", stream=False, headers=metered)
         assert (answer.status, answer.words) == (200, 60)
         assert 0 <= int(answer.headers["x-ratelimit-remaining-requests"]) <= 600
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+async def test_76_the_wall_clock_jumps_in_a_spoken_reply_and_nobody_hears_it(jumping, hours):
+    street, jump = jumping
+    async with street.session("east/slow-stream@spoken") as client:
+        await asked(client)
+        await client.until("response.output_audio.delta")
+        jump(hours * 3600)
+        spoken = await client.done()
+        await asyncio.to_thread(street.until, lambda: abs(own_clock_s(street) - time.time() - hours * 3600) < 60, 15)
+        await asked(client)
+        again = await client.done()
+        times = [client.when(event) for event in client.of("response.output_audio.delta")]
+        assert "closed" not in client.kinds()
+    for response in (spoken, again):
+        assert (response["status"], words(response).split()) == ("completed", WORDS)
+    assert len(client.audio()) == 2 * len(WORDS) * BYTES_PER_WORD
+    assert times == sorted(times)
 
 
 def test_76_a_resting_target_comes_back_whatever_the_wall_clock_says(jumping):

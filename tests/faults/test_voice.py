@@ -102,7 +102,6 @@ async def test_61_a_reply_that_nobody_can_give_fails_and_the_session_lives(stree
 
 @pytest.mark.parametrize(("number", "router", "limit_s"), [(62, "dying", 1.5), (65, "stalling", 5)])
 async def test_62_65_a_model_that_dies_or_stalls_before_its_first_word_is_replaced(street, number, router, limit_s):
-    before = street.metrics()
     async with street.session(f"router/{router}") as client:
         asked_s = await asked(client)
         first = await client.until("response.output_audio.delta")
@@ -113,12 +112,9 @@ async def test_62_65_a_model_that_dies_or_stalls_before_its_first_word_is_replac
     assert len(client.audio()) == len(WORDS) * BYTES_PER_WORD
     figures.keep(row(number), silence_s * 1000, "ms until the first sound")
     assert silence_s < limit_s
-    check_session(street, client, f"r{number}")
-    check_quiet(street, before, [client])
 
 
 async def test_63_ears_that_die_in_an_utterance_lose_no_word(street, caller):  # noqa: F811 - the fixture
-    before = street.metrics()
     audio = {**BY_HAND, "transcription": {"model": "router/ears"}}
     async with street.session("east/ok@r63", input=audio) as client:
         samples = resampled(caller("what is the weather in paris"), 16_000, 24_000)
@@ -135,12 +131,9 @@ async def test_63_ears_that_die_in_an_utterance_lose_no_word(street, caller):  #
     stt = [(one["model"], one["success"]) for one in attempts_of(response, "stt")]
     assert stt == [("scripted/dies-while-fed", False), ("local/pocketsphinx", True)]
     figures.keep(row(63), took_s * 1000, "ms until the words, none lost")
-    check_session(street, client, "r63")
-    check_quiet(street, before, [client])
 
 
 async def test_64_a_voice_that_dies_in_a_sentence_is_continued_by_another(street):
-    before = street.metrics()
     async with street.session("east/ok@r64", output={"model": "router/voices"}) as client:
         await asked(client)
         response = await client.done(within_s=20)
@@ -152,12 +145,9 @@ async def test_64_a_voice_that_dies_in_a_sentence_is_continued_by_another(street
     gap_s = max(after - before for before, after in itertools.pairwise(times))
     figures.keep(row(64), gap_s * 1000, "ms, the longest gap between two sounds")
     assert gap_s < 1
-    check_session(street, client, "r64")
-    check_quiet(street, before, [client])
 
 
 async def test_66_speech_stops_the_reply_and_its_provider(street, caller):  # noqa: F811 - the fixture
-    before = street.metrics()
     async with street.session("east/slow-stream@r66", microphone=True) as client:
         await asked(client)
         first = await client.until("response.output_audio.delta")
@@ -178,7 +168,6 @@ async def test_66_speech_stops_the_reply_and_its_provider(street, caller):  # no
     assert max(sounds) <= client.when(done)
     figures.keep(row(66), stopped_ms, "ms from the first sound of speech")
     assert stopped_ms < 250
-    check_quiet(street, before, [client])
 
 
 GARBAGE = {
@@ -189,7 +178,6 @@ GARBAGE = {
 
 
 async def test_67_garbage_is_an_error_with_its_event_and_the_session_lives(street):
-    before = street.metrics()
     async with street.session("east/ok@r67", input=BY_HAND) as client:
         for name, audio in GARBAGE.items():
             client.mark()
@@ -203,8 +191,6 @@ async def test_67_garbage_is_an_error_with_its_event_and_the_session_lives(stree
         response = await client.done()
     assert response["status"] == "completed"
     figures.keep(row(67), (client.when(first) - sent_s) * 1000, "ms until the session answers as ever")
-    check_session(street, client, "r67")
-    check_quiet(street, before, [client])
 
 
 def test_68_frames_that_break_the_protocol_are_refused_with_their_code(street):
@@ -301,7 +287,4 @@ async def test_72_a_server_that_ends_cuts_none_of_twenty_calls(tmp_path):
         assert cut == []
         assert {client.events[-1]["code"] for client in clients} == {1001}
         assert await asyncio.to_thread(street.process.wait, 10) == 0
-        for client in clients:
-            check_session(street, client)
-        assert "Traceback" not in street.stderr.read_text()
         figures.keep(row(72), len(cut), "of 20 calls cut")

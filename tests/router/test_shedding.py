@@ -21,6 +21,15 @@ def test_a_hiccup_is_not_overload_and_a_late_loop_is():
     assert shedding.why
 
 
+def test_a_late_loop_with_hardly_anything_to_do_was_held_up_from_outside():
+    shedding = Shedding(0)
+    for _ in range(3):
+        shedding.observe(2.0, running=15)
+        assert shedding.why is None
+    shedding.observe(2.0, running=16)
+    assert "late" in shedding.why
+
+
 def test_full_memory_is_overload_until_it_is_free():
     used = [80]
     shedding = Shedding(100, resident=lambda: used[0])

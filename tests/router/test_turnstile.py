@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from router.turnstile import FEW, PATIENCE_S, WAIT_S, Queue, Refusals, Turnstile, waiting, whole
+from router.turnstile import FEW, PATIENCE_S, TICK_S, WAIT_S, Queue, Refusals, Turnstile, waiting, whole
 
 PATHS = {b"/v1/chat/completions"}
 
@@ -16,12 +16,19 @@ def request(path=b"/v1/chat/completions", body=b"{}", method=b"POST"):
 
 
 def test_a_queue_is_too_long_when_it_has_not_been_short_for_a_while():
+    queue, served = Queue(), 250  # a second
+    found = [queue.excess(500, int(served * tick * TICK_S), tick * TICK_S) for tick in range(20)]
+    patient = round(PATIENCE_S / TICK_S)
+    assert found[:patient] == [0] * patient
+    assert found[-1] == pytest.approx(500 - served * WAIT_S, abs=15)
+    assert queue.excess(FEW, served, 1.0) == 0
+    assert queue.excess(500, served, 1.05) == 0, "a new queue has its own patience"
+
+
+def test_a_process_that_stood_still_refuses_nobody_for_that():
     queue = Queue()
-    assert queue.excess(500, 0, 0.0) == 0
-    assert queue.excess(500, 0, PATIENCE_S / 2) == 0
-    assert queue.excess(500, 100, PATIENCE_S) == 500 - round(100 / PATIENCE_S * WAIT_S)
-    assert queue.excess(FEW, 120, PATIENCE_S + 0.1) == 0
-    assert queue.excess(500, 120, PATIENCE_S + 0.2) == 0, "a new queue has its own patience"
+    assert queue.excess(0, 0, 0.0) == 0
+    assert [queue.excess(200, 0, 3.0), queue.excess(200, 0, 6.0), queue.excess(100, 100, 6.05)] == [0, 0, 0]
 
 
 def test_a_burst_that_the_server_takes_in_time_refuses_nobody():
@@ -36,8 +43,8 @@ def test_a_burst_that_the_server_takes_in_time_refuses_nobody():
 
 def test_a_server_that_answers_nobody_still_keeps_a_few_waiting():
     queue = Queue()
-    assert queue.excess(50, 0, 0.0) == 0
-    assert queue.excess(50, 0, 1.0) == 50 - FEW
+    found = [queue.excess(50, 0, tick * TICK_S) for tick in range(20)]
+    assert found[-1] == 50 - FEW
 
 
 @pytest.mark.parametrize(
