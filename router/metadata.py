@@ -10,7 +10,7 @@ _KINDS: Mapping[type, str] = {list: "a list", dict: "an object", str: "a text", 
 
 
 def check_metadata(metadata: Any, param: str = "metadata") -> None:
-    """At most 16 flat pairs: keys to 64 characters, values texts (to 512), numbers, booleans, null or lists of them."""
+    """At most 16 flat pairs: keys of 1 to 64 characters, values texts (to 512), numbers, booleans, null, lists."""
     if metadata is None:
         return
     if not isinstance(metadata, dict):
@@ -20,6 +20,8 @@ def check_metadata(metadata: Any, param: str = "metadata") -> None:
         message = f"{param} has {len(metadata)} pairs, at most {MOST_PAIRS} are allowed"
         raise _wrong(param, "too_many_pairs", message)
     for key, value in metadata.items():
+        if not key:
+            raise _wrong(param, "key_empty", f"{param} has a key without a character; give the value a name")
         if len(key) > LONGEST_KEY:
             message = f"{param}: the key {key[:32]!r}… has {len(key)} characters, at most {LONGEST_KEY} are allowed"
             raise _wrong(param, "key_too_long", message)

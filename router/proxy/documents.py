@@ -1,7 +1,7 @@
 """JSON bodies: read strictly, checked for shape, refused with the place and the remedy.
 
 Only what the router itself reads is checked; every other field, known or not, passes through untouched and is the
-provider's to judge.
+provider's to judge. A key that is written twice has its last value, here and for the provider: bodies are written anew.
 """
 
 from collections.abc import Mapping
@@ -158,6 +158,10 @@ def _check_shapes(document: JsonObject, prefix: str) -> None:
             continue
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise wrong_type(prefix + name, value, wanted)
+        if name == "tools":
+            for index, tool in enumerate(value):
+                if not isinstance(tool, dict):
+                    raise wrong_type(f"{prefix}tools[{index}]", tool, (dict,))
 
 
 def _check_bounds(document: JsonObject) -> None:

@@ -58,6 +58,9 @@ def test_a_body_that_is_not_an_object_is_refused_with_its_place(body, word):
         ({"max_tokens": 0}, "max_tokens"),
         ({"n": -1}, "n"),
         ({"tools": {}}, "tools"),
+        ({"tools": [5]}, "tools[0]"),
+        ({"tools": [{}, "x"]}, "tools[1]"),
+        ({"extra_body": {"tools": [None]}}, "extra_body.tools[0]"),
         ({"extra_body": []}, "extra_body"),
         ({"extra_body": {"models": "x"}}, "extra_body.models"),
         ({"metadata": "x"}, "metadata"),
@@ -65,6 +68,7 @@ def test_a_body_that_is_not_an_object_is_refused_with_its_place(body, word):
         ({"metadata": {"a": [[1]]}}, "metadata.a"),
         ({"metadata": {str(n): 1 for n in range(17)}}, "metadata"),
         ({"metadata": {"k" * 65: 1}}, "metadata"),
+        ({"metadata": {"": 1}}, "metadata"),
         ({"metadata": {"k": "v" * 513}}, "metadata.k"),
         ({"extra_body": {"metadata": {"a": {"b": 1}}}}, "extra_body.metadata.a"),
     ],
@@ -73,6 +77,10 @@ def test_a_wrong_field_is_refused_by_name(change, param):
     with pytest.raises(Refusal) as caught:
         check_chat({**OK, **change})
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_a_key_that_is_written_twice_has_its_last_value():
+    assert parse(b'{"model": "a", "model": "b", "n": {"x": 1, "x": 2}}') == {"model": "b", "n": {"x": 2}}
 
 
 def test_metadata_at_its_limits_passes():
