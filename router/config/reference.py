@@ -34,7 +34,8 @@ BETWEEN = """
 Model strings, wherever a model is named: `provider/model` (split at the first slash), a bare `model` (every provider
 that offers it, best first), `auto` (picked by `sort`), `router/NAME` (a router).
 
-Request metadata: at most 16 flat pairs of the caller's; keys of 1 to 64 characters, texts to 512, lists of scalars allowed.
+Request metadata: at most 16 flat pairs of the caller's; keys of 1 to 64 characters,
+texts to 512, lists of scalars allowed.
 """
 
 

@@ -4,7 +4,9 @@ import json
 import sys
 
 from .figures import FILE
+from .invariants import NEEDS
 from .matrix import EVERY, TABLE
+from .witness import LEDGER
 
 TABLE_TEST = "tests/faults/test_matrix.py"
 HEAD = """# The failure contract
@@ -18,11 +20,14 @@ work shared, with timers shortened by configuration: connect 0.5 s, first token 
 control groups; where a machine offers none of these, or is not root, the row is skipped and says why. To measure
 anew: delete `tests/faults/figures.json`, run `RR_WRITE_FIGURES=1 python -m pytest tests/faults`, write the page.
 
-Every row keeps the twelve invariants: the attempts told are the calls the provider saw (I1); the client's words are
-those of the one serving attempt, in order, once (I2, I3); no more attempts than allowed (I4); a request ends in exactly
-one way (I5); no upstream call outlives its client (I6); gauges return to nought (I7); requests and attempts are counted
-once (I8); no key or prompt outside its place (I9); fallback never changes a variant (I10); the number of series is
-bounded (I11); no task or socket is lost (I12). A voice session keeps them response by response.
+Every row ends in one checker (`tests/faults/invariants.py`), which holds what clients heard against the provider's log,
+the records, the metrics and stderr. Twelve invariants: the attempts told are the calls the provider saw (I1); the
+client's words are those of the one serving attempt, in order, once (I2, I3); no more attempts than allowed (I4); a
+request ends in exactly one way (I5); no upstream call outlives its client (I6); gauges return to nought (I7); requests,
+attempts and tokens are counted once (I8); no key, prompt or other caller's words outside their place (I9); fallback
+never changes a variant (I10); the number of series is bounded (I11); no task or socket is lost (I12). A voice session
+keeps them response by response. The column *tried* says which of them had something to hold in a row: where no call is
+made there is no attempt to be truthful about, and only a router's row has variants (`RR_WRITE_VERDICTS=1` writes it).
 
 Two sentences say most of it. **Before the first word** a fault is invisible: the next target answers. **After it**
 nothing is replayed: the client gets exactly what was sent and then one error event without `[DONE]`, unless
@@ -31,8 +36,8 @@ nothing is replayed: the client gets exactly what was sent and then one error ev
 A voice session that is relayed to a provider's own realtime endpoint is lost in row 61; rows 62 to 66 break ears, model
 and voice behind a session whose replies are made here.
 
-| row | what breaks | what the client sees | figure | proof |
-|---|---|---|---|---|
+| row | what breaks | what the client sees | figure | tried | proof |
+|---|---|---|---|---|---|
 """
 TAIL = """
 ## Not run here
@@ -50,11 +55,18 @@ def figure(row, kept):
     return f"{found['value']:,g} {found['unit']}" if found else "–"
 
 
-def page(kept):
-    """The whole page, from the figures of a run."""
+def tried(row, verdicts):
+    """Which invariants had something to hold there."""
+    idle = [name for name in NEEDS if not verdicts.get(str(row.number), {}).get(name)]
+    return f"all but {', '.join(idle)}" if idle else "all"
+
+
+def page(kept, verdicts):
+    """The whole page, from the figures and verdicts of a run."""
     missing = [row for row in EVERY if row.needs and figure(row, kept) == "–"]
     rows = [
-        f"| {row.number} | {row.fault} | {row.sees} | {figure(row, kept)} | `{row.proof or TABLE_TEST}` |"
+        f"| {row.number} | {row.fault} | {row.sees} | {figure(row, kept)} | {tried(row, verdicts)} "
+        f"| `{row.proof or TABLE_TEST}` |"
         for row in EVERY
         if row not in missing
     ]
@@ -64,4 +76,4 @@ def page(kept):
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(json.loads(FILE.read_text()) if FILE.exists() else {}))
+    sys.stdout.write(page(*(json.loads(file.read_text()) if file.exists() else {} for file in (FILE, LEDGER))))

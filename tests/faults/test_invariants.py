@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from .figures import FILE
 from .heard import Told, heard_in, heard_on
 from .invariants import NEEDS, Attempt, Call, Evidence, Heard, Row, verdicts
 from .matrix import EVERY
@@ -202,7 +201,7 @@ def test_every_row_ended_in_the_checker_and_every_invariant_was_tried():
     """The ledger of a whole run: `RR_WRITE_VERDICTS=1 python -m pytest tests/faults`."""
     kept = json.loads(LEDGER.read_text(encoding="utf-8"))
     assert {int(number) for number in kept} == {row.number for row in EVERY}
-    assert json.loads(FILE.read_text(encoding="utf-8"))
     for number, tried in kept.items():
-        idle = {name for name in NEEDS if not tried[name]}
-        assert not idle & {"I9", "I12"}, f"row {number}"
+        assert tried["I9"], f"row {number}"
+        assert tried["I12"], f"row {number}"
+    assert all(sum(tried[name] for tried in kept.values()) > 100 for name in NEEDS)

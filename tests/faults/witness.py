@@ -59,7 +59,7 @@ class Witness:
     def __init__(self, street):
         self.street = street
         self.answers, self.lines, self.clients, self.others = [], [], [], []
-        self.judged = False
+        self.judged = self.unheard = False
         self.before = None
 
     def begin(self):
@@ -128,6 +128,7 @@ class Witness:
             chains=chains(street.routers),
             continuing=frozenset(name for name, text in street.routers.items() if "on_interrupt: continue" in text),
             killed=self._killed(),
+            unheard=self.unheard,
         )
 
     def _killed(self):
