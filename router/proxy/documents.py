@@ -159,7 +159,7 @@ def _check_shapes(document: JsonObject, prefix: str) -> None:
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise wrong_type(prefix + name, value, wanted)
         if name == "tools":
-            for index, tool in enumerate(value):
+            for index, tool in enumerate(document[name]):
                 if not isinstance(tool, dict):
                     raise wrong_type(f"{prefix}tools[{index}]", tool, (dict,))
 
