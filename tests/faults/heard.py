@@ -137,10 +137,9 @@ def _unchunked(raw):
 
 def heard_in(client):
     """What a voice session heard: one whole, and one for each response."""
-    own = getattr(client, "canary", "")
     closes = tuple(f"closed {event['code']}" for event in client.events if event["type"] == "closed")
-    yield Heard(closes, said=json.dumps(client.events).encode(), own=own, counted=None)
-    for started in client.of("response.created"):
+    yield Heard(closes, said=json.dumps(client.events).encode(), own=client.canary, counted=None)
+    for started in client.of("response.created") if client.ours else ():
         name = started["response"]["id"]
         places = [n for n, event in enumerate(client.events) if _ends(event, name)]
         ends = tuple(client.events[place]["response"]["status"] for place in places)

@@ -146,7 +146,7 @@ def test_what_could_not_be_tried_is_said():
 class Spoken:
     """A raw connection, or a session, that is over."""
 
-    canary = "word"
+    canary, ours = "word", True
 
     def __init__(self, sent=b"", heard=b"", *, ended=True, events=()):
         self.sent, self.heard, self.ended, self.hung_up_s, self.events = sent, heard, ended, None, list(events)

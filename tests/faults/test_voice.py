@@ -21,7 +21,7 @@ from .invariants import WORDS
 from .matrix import row
 from .raw import dial
 from .street import KEY
-from .voice import BYTES_PER_WORD, VoiceStreet, asked, attempts_of, check_quiet, check_session
+from .voice import BYTES_PER_WORD, VoiceStreet, asked, attempts_of
 
 HEARD = "conversation.item.input_audio_transcription.completed"
 BY_HAND = {"turn_detection": None}
@@ -84,7 +84,6 @@ async def test_61_a_session_whose_upstream_dies_goes_on_at_another(street, code)
 
 
 async def test_61_a_reply_that_nobody_can_give_fails_and_the_session_lives(street):
-    before = street.metrics()
     async with street.session("east/503@r61") as client:
         asked_s = await asked(client)
         failed = await client.until("response.done")
@@ -96,8 +95,6 @@ async def test_61_a_reply_that_nobody_can_give_fails_and_the_session_lives(stree
     assert failed["response"]["status_details"]["error"]["code"]
     assert (whole["status"], words(whole).split()) == ("completed", WORDS)
     figures.keep(row(61, "nobody can give"), took_s * 1000, "ms until it is said")
-    check_session(street, client, "r61")
-    check_quiet(street, before, [client])
 
 
 @pytest.mark.parametrize(("number", "router", "limit_s"), [(62, "dying", 1.5), (65, "stalling", 5)])

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import socket
 import sqlite3
 import time
@@ -80,6 +81,12 @@ class Witness:
             told = Told(reply.status_code, reply.headers, reply.content)
             reply.extensions["told"] = told
             self.answers.append(told)
+
+    def sessions(self, clients, *, ours=True):
+        """Voice sessions, each with a word of its own; `ours` when their replies are made here."""
+        for client in clients:
+            client.canary, client.ours = f"canary-of-a-caller-{secrets.token_hex(6)}", ours
+            self.clients.append(client)
 
     def sockets(self, ends):
         """How voice sessions ended that are nobody's to hear."""
