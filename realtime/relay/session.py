@@ -135,9 +135,19 @@ class RelaySession:
             sides = self._course.from_client(text.encode())
             self._put(sides.down)
             self._vigil.expect()
-            for frame in sides.up:
-                if self._line is not None:
-                    await self._line.send(frame)
+            line = self._line
+            if line is not None:
+                await self._send(line, sides.up)
+
+    async def _send(self, line: Line, frames: Iterable[bytes]) -> None:
+        """Pass frames on, and wait with an upstream that does not read; not for ever."""
+        patience_s = self._bridge.patience_s
+        try:
+            async with asyncio.timeout(patience_s):
+                for frame in frames:
+                    await line.send(frame)
+        except TimeoutError:
+            await line.fail(UpstreamFault(Outcome.WRITE, f"it read nothing for {patience_s:g} s"))
 
     # --- upstream to client ------------------------------------------------------------------------------------------
 
@@ -149,8 +159,7 @@ class RelaySession:
         first = self._course.begin(beta=self._bridge.beta)
         while True:
             self._put(self._course.from_upstream(self._bridge.greeting))
-            for frame in first:
-                await line.send(frame)
+            await self._send(line, first)
             self._vigil.upstream_spoke()
             self._ready.set()
             self._vigil.expect()

@@ -1,8 +1,11 @@
 """A WebSocket to a provider's realtime endpoint: our key, never the client's; the egress guard as for HTTP calls."""
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -68,13 +71,23 @@ class Line:
         """Say goodbye, briefly. May be repeated."""
         let_go, self._let_go = self._let_go, None
         try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._socket.close(code=code)
-        except TimeoutError:
-            pass
+            await self._part(code)
         finally:
             if let_go is not None:
                 let_go()
+
+    async def _part(self, code: int) -> None:
+        held = self._socket.get_extra_info("socket")
+        with suppress(OSError), ExitStack() as stack:
+            twin = None
+            if held is not None:  # by another name, which is ours whatever becomes of the first
+                twin = stack.enter_context(socket.socket(fileno=os.dup(held.fileno())))
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._socket.close(code=code)
+            except TimeoutError:
+                if twin is not None:  # nobody takes our goodbye, and what waits before it would wait for ever
+                    twin.shutdown(socket.SHUT_RDWR)
 
 
 class RealtimeUpstream:
@@ -109,7 +122,7 @@ class RealtimeUpstream:
         try:
             async with asyncio.timeout(timeouts.connect_s):
                 await self._guarded()
-                socket = await self._opened().ws_connect(
+                opened = await self._opened().ws_connect(
                     f"{self._base_url}/realtime?model={quote(step.target.model, safe='')}",
                     headers=self._headers,
                     proxy=self._proxy,
@@ -118,7 +131,7 @@ class RealtimeUpstream:
                     timeout=aiohttp.ClientWSTimeout(ws_close=GOODBYE_S),
                     decode_text=False,
                 )
-            line = Line(socket, self._slots.leave)
+            line = Line(opened, self._slots.leave)
         except TimeoutError:
             message = f"no realtime session within {timeouts.connect_s:g} s"
             raise UpstreamFault(Outcome.CONNECT_TIMEOUT, message) from None
@@ -166,8 +179,6 @@ class RealtimeUpstream:
 
 def _guard(resolver: Resolver) -> "aiohttp.abc.AbstractResolver":
     """Our resolver as aiohttp wants it: it connects to nothing that the guard has not allowed."""
-    import socket  # noqa: PLC0415
-
     from aiohttp.abc import AbstractResolver  # noqa: PLC0415
 
     class Guarded(AbstractResolver):

@@ -33,6 +33,7 @@ POOLS = {
     "nobody": ("bad/refuse-503", "bad/refuse-500"),
     "last": ("bad/young__1011", "bad/refuse-503"),
     "mixed": ("bad/refuse-503", "demo/fast"),
+    "deafened": ("bad/deaf", "bad/good__deafened"),
     "noisy": ("bad/noisy",),
     "written": ("demo/fast", GOOD),
 }
@@ -68,7 +69,9 @@ def relay(tmp_path_factory):
         asyncio.run(_warm(upstream_port))
         providers = (provider("ours", upstream_port), provider("bad", bad.port), provider("old", upstream_port, BETA))
         routers = {name: pool(name, *models) for name, models in POOLS.items()}
-        with running(below, server_file(*providers), routers) as port:
+        with running(
+            below, server_file(*providers, extra=", {id: limited, secret: sk-limited-caller, rpm: 1}"), routers
+        ) as port:
             yield Relay(port, upstream_port, bad, below)
     loop.run(bad.__aexit__(None, None, None))
     loop.stop()

@@ -73,6 +73,7 @@ class FaultyUpstream:
         self.seen = []
         self.headers = []
         self.died_s = 0.0
+        self.flooded_bytes = 0
         self.port = 0
 
     async def __aenter__(self):
@@ -148,7 +149,7 @@ class FaultyUpstream:
             elif kind == "response.create" and answers:
                 await self.answer(socket, len(seen))
 
-    async def answer(self, socket, number, *, words=("fine", "thanks"), whole=True):
+    async def answer(self, socket, number, *, words=("fine", "thanks"), whole=True, pause_s=0.0):
         name = f"resp_{len(self.seen)}_{number}"
         place = {"response_id": name, "item_id": f"item_{name}", "output_index": 0}
         item = {"id": f"item_{name}", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
@@ -158,6 +159,7 @@ class FaultyUpstream:
         await socket.send(event("response.output_item.added", response_id=name, output_index=0, item=item))
         await socket.send(event("conversation.item.added", previous_item_id=None, item=item))
         for word in words:
+            await asyncio.sleep(pause_s)
             await socket.send(event("response.output_audio.delta", **place, content_index=0, delta="AAAA" * 100))
             await socket.send(
                 event("response.output_audio_transcript.delta", **place, content_index=0, delta=f"{word} ")
@@ -205,15 +207,44 @@ class FaultyUpstream:
         """Die in the middle of a response."""
         await self._serve(socket, seen, until=lambda all_of_it: all_of_it[-1]["type"] == "response.create")
         await self.answer(socket, 1, words=("half", "of"), whole=False)
-        for _ in range(4):
-            await asyncio.sleep(0.3)
-            await socket.send(event("rate_limits.updated", rate_limits=[]))
+        await self._keep_on(socket, 4)
         await self._die(socket, script)
 
     async def dropped(self, socket, seen, script):
         """Die in the middle of what the user says."""
         await self._serve(socket, seen, until=lambda all_of_it: len(all_of_it) == 20)
         await self._die(socket, script)
+
+    async def halting(self, socket, seen, _script):
+        """Begin a response and keep it going."""
+        await self._serve(socket, seen, until=lambda all_of_it: all_of_it[-1]["type"] == "response.create")
+        await self.answer(socket, 1, whole=False)
+        await self._keep_on(socket, 60)
+
+    async def slowly(self, socket, seen, _script):
+        """Take a second for a response."""
+        await self._serve(socket, seen, until=lambda all_of_it: all_of_it[-1]["type"] == "response.create")
+        await self.answer(socket, 1, pause_s=0.5)
+        await socket.wait_closed()
+
+    async def flooding(self, socket, _seen, _script):
+        """Say more than anybody reads."""
+        await self._greet(socket)
+        for _ in range(1024):
+            await socket.send(event("response.output_audio.delta", response_id="r", item_id="i", delta="A" * 65536))
+            self.flooded_bytes += 65536
+
+    async def deaf(self, socket, _seen, _script):
+        """Greet, and never read again."""
+        await self._greet(socket)
+        socket.transport.pause_reading()
+        await asyncio.sleep(8)
+        socket.transport.abort()
+
+    async def _keep_on(self, socket, times):
+        for _ in range(times):
+            await asyncio.sleep(0.3)
+            await socket.send(event("rate_limits.updated", rate_limits=[]))
 
     async def noisy(self, socket, seen, _script):
         """Say all kinds of things that are none, then be well."""
