@@ -18,7 +18,7 @@ def read(document: JsonObject) -> tuple[JsonObject, Tell]:
     asked = read_response(document)
 
     def tell(seed: str, now_s: int) -> Telling:
-        return ResponseAnswer(asked.repeated, asked.warnings, seed=seed, created_s=now_s)
+        return ResponseAnswer(asked, seed=seed, created_s=now_s)
 
     return asked.chat, tell
 

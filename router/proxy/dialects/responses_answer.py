@@ -9,25 +9,27 @@ from typing import Any
 
 from router.proxy.documents import JsonObject
 
-from .blocks import CUT_SHORT, Answer, Block, Change, Closed, Grew, Opened, count, sse
+from .blocks import CUT_SHORT, Answer, Block, Change, Closed, Grew, Opened, sse
+from .responses_parts import called, citation, free_text, part, told_token, used
+from .responses_request import AskedResponse
 
 PREFIXES = {"reasoning": "rs", "text": "msg", "refusal": "msg", "call": "fc"}
 REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 SPOKEN = {"text": "response.output_text", "refusal": "response.refusal"}
 SUMMARY = "response.reasoning_summary"
 ARGUMENTS = "response.function_call_arguments"
+FREE_TEXT = "response.custom_tool_call_input"
 
 
 class ResponseAnswer:
     """One response. Feed it chunks (`take`, `end` or `fail`) for events, or a whole completion (`whole`)."""
 
-    def __init__(
-        self, repeated: Mapping[str, Any], warnings: list[Mapping[str, str]], *, seed: str, created_s: int
-    ) -> None:
-        """`repeated`: fields of the request; `seed`: what ids are made of."""
+    def __init__(self, asked: AskedResponse, *, seed: str, created_s: int) -> None:
+        """`seed`: what ids are made of."""
         self._fixed = {"id": f"resp_{seed}", "object": "response", "created_at": created_s}
-        self._repeated = repeated
-        self._warnings = warnings
+        self._repeated = asked.repeated
+        self._named = asked.named
+        self._warnings = asked.warnings
         self._seed = seed
         self._answer = Answer(seed)
         self._number = -1  # of the last event
@@ -107,7 +109,7 @@ class ResponseAnswer:
                 if block.kind == "reasoning":
                     return self._event(f"{SUMMARY}_text.delta", **where, summary_index=0, delta=piece)
                 if block.kind == "call":
-                    return self._event(f"{ARGUMENTS}.delta", **where, delta=piece)
+                    return b"" if self._custom(block) else self._event(f"{ARGUMENTS}.delta", **where, delta=piece)
                 more = {"logprobs": [told_token(token) for token in logprobs]} if block.kind == "text" else {}
                 return self._event(f"{SPOKEN[block.kind]}.delta", **where, content_index=0, delta=piece, **more)
             case Closed():
@@ -130,8 +132,14 @@ class ResponseAnswer:
         match block.kind:
             case "reasoning":
                 return self._event(f"{SUMMARY}_text.done", **where, summary_index=0, text=block.text)
+            case "call" if self._custom(block):
+                text = free_text(block.text)
+                delta = self._event(f"{FREE_TEXT}.delta", **where, delta=text)
+                return delta + self._event(f"{FREE_TEXT}.done", **where, input=text)
             case "call":
-                return self._event(f"{ARGUMENTS}.done", **where, name=block.name, arguments=block.text)
+                named = self._named.get(block.name)
+                name = block.name if named is None else named.name
+                return self._event(f"{ARGUMENTS}.done", **where, name=name, arguments=block.text)
             case "refusal":
                 return self._event("response.refusal.done", **where, content_index=0, refusal=block.text)
             case _:
@@ -144,82 +152,28 @@ class ResponseAnswer:
         if block.kind == "call":
             return b""
         if block.kind == "reasoning":
-            return self._event(f"{SUMMARY}_part.{verb}", **where, summary_index=0, part=_part(block))
-        return self._event(f"response.content_part.{verb}", **where, content_index=0, part=_part(block))
+            return self._event(f"{SUMMARY}_part.{verb}", **where, summary_index=0, part=part(block))
+        return self._event(f"response.content_part.{verb}", **where, content_index=0, part=part(block))
 
     def _item(self, block: Block) -> JsonObject:
         item: JsonObject = {"id": self._id(block)}
         if block.kind == "reasoning":
-            return item | {"type": "reasoning", "summary": [_part(block)]}
+            return item | {"type": "reasoning", "summary": [part(block)]}
         cut = block is self._answer.blocks[-1] and self._answer.finish_reason in CUT_SHORT
         item["status"] = "completed" if block.closed and not cut else "incomplete"
         if block.kind == "call":
-            return item | {
-                "type": "function_call", "arguments": block.text, "call_id": block.call_id, "name": block.name
-            }  # fmt: skip
-        return item | {"type": "message", "role": "assistant", "content": [_part(block)]}
+            return item | called(block, self._named.get(block.name))
+        return item | {"type": "message", "role": "assistant", "content": [part(block)]}
+
+    def _custom(self, block: Block) -> bool:
+        """Whether a call is one of a tool that takes free text, which is told only when all of it is there."""
+        named = self._named.get(block.name)
+        return named is not None and named.custom
 
     def _id(self, block: Block) -> str:
-        return f"{PREFIXES[block.kind]}_{self._seed}{block.index:02d}"
+        prefix = "ctc" if block.kind == "call" and self._custom(block) else PREFIXES[block.kind]
+        return f"{prefix}_{self._seed}{block.index:02d}"
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         self._number += 1
         return sse(kind, {"type": kind, **fields, "sequence_number": self._number})
-
-
-def _part(block: Block) -> JsonObject:
-    match block.kind:
-        case "reasoning":
-            return {"type": "summary_text", "text": block.text}
-        case "refusal":
-            return {"type": "refusal", "refusal": block.text}
-        case _:
-            return {
-                "type": "output_text",
-                "annotations": [citation(note) for note in block.annotations],
-                "logprobs": [told_token(token) for token in block.logprobs],
-                "text": block.text,
-            }
-
-
-def told_token(token: Mapping[str, Any]) -> JsonObject:
-    """A token and how likely it was; with its rivals."""
-    rivals = token.get("top_logprobs")
-    told = [_token(rival) for rival in rivals if isinstance(rival, Mapping)] if isinstance(rivals, list) else []
-    return _token(token) | {"top_logprobs": told}
-
-
-def _token(token: Mapping[str, Any]) -> JsonObject:
-    text, logprob = str(token.get("token", "")), token.get("logprob")
-    return {
-        "token": text,
-        "logprob": float(logprob) if isinstance(logprob, int | float) else 0.0,
-        "bytes": list(text.encode()),
-    }
-
-
-def citation(note: Mapping[str, Any]) -> JsonObject:
-    """A chat's citation, flat."""
-    inner = note.get("url_citation")
-    inner = inner if isinstance(inner, Mapping) else note
-    texts = {name: str(inner.get(name) or "") for name in ("url", "title")}
-    return {"type": "url_citation", **texts, **{name: count(inner, name) for name in ("start_index", "end_index")}}
-
-
-def used(usage: Mapping[str, Any] | None) -> JsonObject | None:
-    """A chat's usage in the words of this API; None without one."""
-    if usage is None:
-        return None
-    given, answered = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    return {
-        "input_tokens": given,
-        "input_tokens_details": {
-            "cached_tokens": count(usage, "prompt_tokens_details", "cached_tokens"),
-            "cache_write_tokens": count(usage, "prompt_tokens_details", "cache_write_tokens", "cache_creation_tokens"),
-        },
-        "output_tokens": answered,
-        "output_tokens_details": {
-            "reasoning_tokens": count(usage, "completion_tokens_details", "reasoning_tokens"),
-        },
-        "total_tokens": count(usage, "total_tokens") or given + answered,
-    }

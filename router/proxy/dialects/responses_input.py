@@ -7,9 +7,12 @@ Items come in the order of the conversation: messages, function calls, their res
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from router.proxy.documents import JsonObject, wrong_type
 
-from .shape import missing, need, objects, one_of, unsupported
+from .responses_tools import one_name
+from .shape import may, missing, need, objects, one_of, unsupported
 from .transcript import Part, Transcript, joined, text_part
 
 ROLES = ("user", "assistant", "system", "developer")
@@ -42,9 +45,11 @@ def _item(transcript: Transcript, item: JsonObject, where: str) -> None:
         case "message":
             _message(transcript, item, where)
         case "function_call":
-            texts = [need(item, name, str, where) for name in ("call_id", "name", "arguments")]
-            transcript.call(texts[0], texts[1], texts[2])
-        case "function_call_output":
+            transcript.call(*_called(item, where), need(item, "arguments", str, where))
+        case "custom_tool_call":
+            arguments = orjson.dumps({"input": need(item, "input", str, where)}).decode()
+            transcript.call(*_called(item, where), arguments)
+        case "function_call_output" | "custom_tool_call_output":
             call_id = need(item, "call_id", str, where)
             transcript.result(call_id, list(_parts(item, "output", where)))
         case "reasoning":
@@ -55,6 +60,12 @@ def _item(transcript: Transcript, item: JsonObject, where: str) -> None:
             raise unsupported(f"{where}type", f"{other[:64]!r} is not known here; messages and functions are")
         case other:
             raise wrong_type(f"{where}type", other, (str,))
+
+
+def _called(item: JsonObject, where: str) -> tuple[str, str]:
+    """The id and the name of a call."""
+    name = one_name(need(item, "name", str, where), may(item, "namespace", str, where))
+    return need(item, "call_id", str, where), name
 
 
 def _message(transcript: Transcript, item: JsonObject, where: str) -> None:

@@ -6,15 +6,14 @@ with a warning that nothing is stored; fields that neither API knows are left ou
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from router.proxy.documents import JsonObject, check_model, wrong_type
+from router.proxy.documents import JsonObject, check_model
 from router.proxy.faults import refused
-from router.refusal import Refusal
 from router.request import ROUTING
 
 from .responses_input import read_input
-from .shape import at_least_one, left_out, may, missing, need, objects, one_of, unsupported
+from .responses_tools import Named, read_choice, read_tools, repeated_tools
+from .shape import at_least_one, left_out, may, need, one_of, unsupported
 
 SAME = frozenset(
     {"model", "stream", "user", "safety_identifier", "temperature", "top_p", "top_logprobs", "parallel_tool_calls",
@@ -50,10 +49,11 @@ USUAL_TEXT = {"format": {"type": "text"}}
 
 @dataclass(slots=True)
 class AskedResponse:
-    """A request that was read: the chat, what the response repeats, what the caller should know."""
+    """A request that was read: the chat, what the response repeats, the caller's names of tools, what to warn of."""
 
     chat: JsonObject
     repeated: JsonObject
+    named: Mapping[str, Named] = field(default_factory=dict)
     warnings: list[Mapping[str, str]] = field(default_factory=list)
 
 
@@ -77,7 +77,14 @@ def read_response(document: JsonObject) -> AskedResponse:
         chat["reasoning_effort"] = effort
     if may(document, "top_logprobs", int) or "message.output_text.logprobs" in (may(document, "include", list) or ()):
         chat["logprobs"] = True
-    _read_tools(document, chat)
+    tools = read_tools(document)
+    chosen = read_choice(document, tools)
+    if tools.functions:
+        chat["tools"] = tools.functions
+    else:
+        chat.pop("parallel_tool_calls", None)  # which providers refuse without tools
+    if chosen is not None:
+        chat["tool_choice"] = chosen
     repeated = {name: document.get(name) for name in REPEATED} | {
         "background": False,
         "metadata": document.get("metadata") or {},
@@ -87,12 +94,12 @@ def read_response(document: JsonObject) -> AskedResponse:
         "store": False,
         "text": USUAL_TEXT | text,
         "tool_choice": document.get("tool_choice") or "auto",
-        "tools": [{"strict": None, "parameters": None} | tool for tool in document.get("tools") or ()],
+        "tools": list(repeated_tools(document)),
         "truncation": "disabled",
     }
     warning = left_out(document, SAME | OWN)
-    warnings = [NOT_STORED] if document.get("store") else []
-    return AskedResponse(chat, repeated, [*warnings, warning] if warning else list(warnings))
+    warnings = [*([NOT_STORED] if document.get("store") else []), *tools.warnings, *([warning] if warning else [])]
+    return AskedResponse(chat, repeated, tools.named, warnings)
 
 
 def _refuse(document: JsonObject) -> None:
@@ -132,47 +139,3 @@ def _read_text(text: JsonObject, chat: JsonObject) -> None:
             chat["response_format"] = {"type": "json_schema", "json_schema": named}
         case other:
             raise one_of("text.format.type", other, ("text", "json_object", "json_schema"))
-
-
-def _read_tools(document: JsonObject, chat: JsonObject) -> None:
-    tools = [_tool(tool, where) for where, tool in objects(may(document, "tools", list) or (), "tools")]
-    choice = document.get("tool_choice")
-    if choice is not None and not isinstance(choice, str | dict):
-        raise wrong_type("tool_choice", choice, (str, dict))
-    chosen = _choice(choice) if choice is not None else None
-    if not tools:  # providers refuse these without tools
-        chat.pop("parallel_tool_calls", None)
-        if isinstance(chosen, dict) or chosen == "required":
-            raise missing("tools")
-        return
-    chat["tools"] = tools
-    if chosen is not None:
-        chat["tool_choice"] = chosen
-
-
-def _tool(tool: JsonObject, where: str) -> JsonObject:
-    kind = need(tool, "type", str, f"{where}.")
-    if kind != "function":
-        raise _hosted(f"{where}.type", kind)
-    need(tool, "name", str, f"{where}.")
-    may(tool, "parameters", dict, f"{where}.")
-    names = ("name", "description", "parameters", "strict")
-    return {"type": "function", "function": {name: tool[name] for name in names if tool.get(name) is not None}}
-
-
-def _choice(choice: str | dict[str, Any]) -> str | JsonObject:
-    if isinstance(choice, str):
-        if choice not in ("auto", "none", "required"):
-            raise one_of("tool_choice", choice, ("auto", "none", "required"))
-        return choice
-    kind = need(choice, "type", str, "tool_choice.")
-    if kind == "function":
-        return {"type": "function", "function": {"name": need(choice, "name", str, "tool_choice.")}}
-    if kind != "allowed_tools":
-        raise _hosted("tool_choice.type", kind)
-    tools = [_tool(tool, where) for where, tool in objects(need(choice, "tools", list, "tool_choice."), "tool_choice")]
-    return {"type": kind, kind: {"mode": may(choice, "mode", str, "tool_choice.") or "auto", "tools": tools}}
-
-
-def _hosted(param: str, kind: str) -> Refusal:
-    return unsupported(param, f"{kind[:64]!r} is a tool of OpenAI's own; only functions are called here")

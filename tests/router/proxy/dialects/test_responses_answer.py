@@ -5,16 +5,18 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from router.proxy.dialects import ResponseAnswer, read_response
+from router.proxy.dialects.responses_parts import free_text
 
-from .spoken import INTERRUPTED, LONG, MESSAGE, REPORT, chunk, completion, events, last, told
+from .spoken import INTERRUPTED, LONG, MESSAGE, REPORT, call, chunk, completion, events, last, told
 
 EVENT = TypeAdapter(ResponseStreamEvent)
-REPEATED = read_response({"model": "demo/fast", "input": "hi", "metadata": {"a": "b"}, "temperature": 0.5}).repeated
+ASKED = {"model": "demo/fast", "input": "hi", "metadata": {"a": "b"}, "temperature": 0.5}
+IGNORED = {"code": "fields_ignored", "message": "odd: not known here, not passed on"}
 OUTPUT = [("reasoning", "hmm"), ("message", "hello"), ("function_call", '{"a":1}'), ("function_call", "{}")]
 
 
-def answer(warnings=()):
-    return ResponseAnswer(REPEATED, list(warnings), seed="5eed", created_s=17)
+def answer(**more):
+    return ResponseAnswer(read_response(ASKED | more), seed="5eed", created_s=17)
 
 
 def checked(stream):
@@ -37,7 +39,7 @@ def kinds(stream):
 
 
 def test_a_completion_is_a_response():
-    response = answer([{"code": "x", "message": "y"}]).whole(completion("tool_calls", **MESSAGE))
+    response = answer(odd=1).whole(completion("tool_calls", **MESSAGE))
     Response.model_validate(response, strict=True)
     assert spoken(response) == OUTPUT
     assert (response["id"], response["created_at"], response["status"]) == ("resp_5eed", 17, "completed")
@@ -46,7 +48,7 @@ def test_a_completion_is_a_response():
         "input_tokens": 10, "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 1},
         "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 14,
     }  # fmt: skip
-    assert response["routing"] == REPORT | {"warnings": [{"code": "x", "message": "y"}]}
+    assert response["routing"] == REPORT | {"warnings": [IGNORED]}
     assert len({item["id"] for item in response["output"]}) == 4
 
 
@@ -149,3 +151,30 @@ def test_a_refusal_after_the_first_ping_is_a_failed_response():
 
 def test_an_empty_stream_still_has_its_beginning_and_its_end():
     assert kinds(checked(told(answer()))) == ["created", "in_progress", "completed"]
+
+
+def test_tools_are_called_by_the_names_the_caller_knows():
+    tools = [
+        {"type": "custom", "name": "patch"},
+        {"type": "namespace", "name": "crm", "description": "d", "tools": [{"type": "function", "name": "find"}]},
+    ]
+    calls = [call(0, "patch", '{"input":"a'), call(1, "crm__find", "{}"), call(2, "other", "{}")]
+    rest = [call(0, arguments='b"}')]
+    stream = checked(told(answer(tools=tools), chunk(tool_calls=calls), chunk(tool_calls=rest), chunk("tool_calls")))
+    output = stream[-1]["response"]["output"]
+    assert [(item["type"], item["name"], item.get("namespace")) for item in output] == [
+        ("custom_tool_call", "patch", None), ("function_call", "find", "crm"), ("function_call", "other", None),
+    ]  # fmt: skip
+    assert (output[0]["input"], output[0]["id"]) == ("ab", "ctc_5eed00")
+    kinds_of_first = [kind for kind in kinds(stream) if kind.startswith("custom_tool_call_input")]
+    assert kinds_of_first == ["custom_tool_call_input.delta", "custom_tool_call_input.done"]
+    done = [event["name"] for event in stream if event["type"].endswith("arguments.done")]
+    assert done == ["find", "other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [("", ""), ('{"input":"a"}', "a"), ("[1]", "[1]"), ('{"input":3}', '{"input":3}'), ("{", "{")],
+)
+def test_free_text_of_another_shape_stays_as_it_is(arguments, expected):
+    assert free_text(arguments) == expected

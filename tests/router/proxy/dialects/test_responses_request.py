@@ -89,6 +89,33 @@ def test_tools_and_their_choice():
     assert read(tools=[WEATHER]).chat.keys().isdisjoint({"tool_choice", "parallel_tool_calls"})
 
 
+def test_namespaces_and_free_text_become_functions():
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+    asked = read(
+        [
+            {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": "a"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+            {"type": "function_call", "call_id": "c2", "name": "find", "namespace": "crm", "arguments": "{}"},
+        ],
+        tools=[
+            {"type": "custom", "name": "patch", "description": "d", "format": grammar},
+            {"type": "custom", "name": "say"},
+            {"type": "namespace", "name": "crm", "tools": [{"type": "function", "name": "find"}]},
+            {"type": "web_search"},
+        ],
+        tool_choice={"type": "custom", "name": "patch"},
+    )
+    first, second, third = (tool["function"] for tool in asked.chat["tools"])
+    assert (first["name"], first["description"]) == ("patch", "d\nThe input follows this grammar:\nstart: x")
+    assert (second["description"], second["parameters"]["required"]) == ("", ["input"])
+    assert third == {"name": "crm__find"}
+    assert asked.chat["tool_choice"] == {"type": "function", "function": {"name": "patch"}}
+    calls = [one["function"] for message in asked.chat["messages"] for one in message.get("tool_calls", ())]
+    assert calls == [{"name": "patch", "arguments": '{"input":"a"}'}, {"name": "crm__find", "arguments": "{}"}]
+    assert [warning["code"] for warning in asked.warnings] == ["web_search_unavailable"]
+    assert asked.repeated["tools"][3] == {"type": "web_search"}
+
+
 def test_without_tools_nothing_speaks_of_them():
     chat = read(tools=[], tool_choice="auto", parallel_tool_calls=True).chat
     assert chat.keys().isdisjoint({"tools", "tool_choice", "parallel_tool_calls"})

@@ -26,7 +26,8 @@ RESPONSE = {
         {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "a"}]},
         {"role": "assistant", "content": [{"type": "output_text", "text": "a"}, {"type": "refusal", "refusal": "a"}]},
     ],
-    "tools": [FUNCTION],
+    "tools": [FUNCTION, {"type": "custom", "name": "c", "format": {"type": "grammar", "definition": "g"}},
+              {"type": "namespace", "name": "n", "tools": [FUNCTION]}, {"type": "web_search"}],
     "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION]},
     "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}, "verbosity": "low"},
     "reasoning": {"effort": "low"},
@@ -100,7 +101,7 @@ def test_what_is_odd_is_read_or_refused_by_name(read, whole, data):
     assert orjson.dumps(said.chat)
     assert count_tokens(said.chat) > 0
     if isinstance(said, AskedResponse):
-        answer = ResponseAnswer(said.repeated, said.warnings, seed="s", created_s=1)
+        answer = ResponseAnswer(said, seed="s", created_s=1)
         assert orjson.dumps(answer.whole(completion(content="a")))
 
 
