@@ -52,3 +52,8 @@ def test_with_nothing_configured_it_says_so():
 def test_a_router_that_leads_nowhere_says_where():
     with pytest.raises(UnknownModel, match="'router/support' leads to 'absent/x', and no configured provider serves"):
         decide("router/support", router(variant(model="absent/x", fallbacks=("ghost",))))
+
+
+def test_auto_for_a_kind_of_model_that_nobody_has_says_which_kind():
+    with pytest.raises(UnknownModel, match="no configured provider has a model for image generation; configured are"):
+        decide("auto", kind="image_generation")
