@@ -4,6 +4,7 @@ The chat below is the usual one (one decision, one walk, one record); only here 
 and on their way out, piece by piece.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -20,7 +21,6 @@ from .chat import Streamed, answer_whole
 from .dialects import count_tokens
 from .documents import JsonObject, check_chat, check_depth, parse
 from .exchange import Exchange
-from .faults import refused
 from .limits import Permit
 from .site import NOTHING, Site
 
@@ -107,14 +107,25 @@ class TokenCount:
 async def whole(call: Callable[[], Awaitable[Completion]], tell: Tell) -> Completion:
     """A whole answer in the other words."""
     completion = await call()
-    try:
-        document = completion.document
-    except orjson.JSONDecodeError:  # stricter than the reader that let it pass
-        message = "The provider's answer holds text that is no Unicode."
-        raise refused(502, message, code="upstream_error", kind="upstream_error") from None
-    answer = tell(*_named(completion.record)).whole(document)
-    completion.body = orjson.dumps(answer)
+    document = parsed(completion.body)
+    if document is None:
+        message = "The provider's answer cannot be read."
+        raise Refusal(502, message, code="upstream_error", kind="upstream_error", record=completion.record)
+    completion.body = orjson.dumps(tell(*_named(completion.record)).whole(document))
     return completion
+
+
+def parsed(content: bytes) -> JsonObject | None:
+    """A provider's JSON object; half a character, which chat passes on as it came, becomes `?`. None: not readable."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        try:
+            text = json.dumps(json.loads(content), ensure_ascii=False)
+            document = orjson.loads(text.encode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+    return document if isinstance(document, dict) else None
 
 
 async def told(opening: Callable[[], Awaitable[Stream]], tell: Tell) -> "ToldStream":
@@ -177,11 +188,8 @@ class ToldStream:
     def _told(self, payload: bytes) -> bytes:
         if payload == DONE:
             return self._telling.end()
-        try:
-            chunk = orjson.loads(payload)
-        except orjson.JSONDecodeError:  # stricter than the reader that let it pass
-            return b""
-        if not isinstance(chunk, dict):
+        chunk = parsed(payload)
+        if chunk is None:
             return b""
         if "error" in chunk:
             return self._telling.fail(chunk, 502)

@@ -7,14 +7,15 @@ import orjson
 import pytest
 
 from policies import Limits, RoutingTable, Targets, Timeouts
-from router import Router, State
+from router import Completion, Router, State
 from router.proxy import Allowance, Caps, Key, create_app
+from router.proxy.translated import parsed
 from router.records import Recent
 from router.upstreams.scripted import ScriptedUpstream
 
 from .dialects.spoken import events
 from .house import KEYS, house, visitor
-from .stand_in import StandIn, door, raw
+from .stand_in import Pieces, StandIn, door, raw
 
 DOORS = {
     "/v1/responses": {"model": "demo/fast", "input": "say hello world"},
@@ -301,6 +302,50 @@ async def test_a_stream_may_be_gone_on_with_elsewhere(path):
     assert kinds.count("response.output_item.added") + kinds.count("content_block_start") == 1
     report = next(event[ROUTING[path]] for event in stream if ROUTING[path] in event)
     assert [attempt["success"] for attempt in report["attempts"]] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"a":"x"}', {"a": "x"}),
+        (b'{"a":"\\ud83d \\ud83d\\ude00"}', {"a": "? \U0001f600"}),
+        (b"[1]", None),
+        (b'{"a":NaN}', None),
+        (b"{", None),
+        (b"[" * 100_000, None),
+        (b"\xff", None),
+    ],
+)
+def test_half_a_character_is_no_end(content, expected):
+    assert parsed(content) == expected
+
+
+@both
+async def test_an_answer_that_cannot_be_read_is_the_providers_fault(path):
+    router = StandIn()
+
+    async def complete(document, caller):
+        return Completion(200, b"[]", router.record(document, caller))
+
+    router.complete = complete
+    async with door(router) as client:
+        answer = await client.post(path, json=DOORS[path])
+    assert (answer.status_code, error_of(answer)["message"]) == (502, "The provider's answer cannot be read.")
+    assert answer.json()["metadata"]["attempts"]
+
+
+@both
+async def test_chunks_of_another_shape_are_passed_over(path):
+    router = StandIn()
+    said = b'data: 3\n\ndata: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n'
+
+    async def stream(document, caller):
+        return Pieces(router, router.record(document, caller), [said], pause_s=0)
+
+    router.stream = stream
+    async with door(router) as client:
+        answer = await client.post(path, json=DOORS[path] | {"stream": True})
+    assert text_in(events(answer.content)) == "a"
 
 
 async def test_stored_responses_are_not_found(app):
