@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import time
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ async def test_a_session_ends_when_its_time_is_over_however_busy_it_is(port, pat
 async def test_the_end_is_told_beforehand(port):
     async with session(port, microphone=False) as client:
         created = await client.until("session.created")
-        assert isinstance(created["session"]["expires_at"], int)
+    assert abs(created["session"]["expires_at"] - time.time() - SESSION_S) < 4
 
 
 async def test_a_client_that_says_nothing_is_sent_away_and_one_that_does_is_not(port):
