@@ -93,7 +93,8 @@ def look_for_voice(config: Config) -> None:
     if errors:
         raise ConfigError(errors)
     for finding in found:
-        log.warning("voice: %s", finding.message, extra={"fields": {"setting": finding.path, "remedy": finding.remedy}})
+        fields = {"what": finding.message, "setting": finding.path, "remedy": finding.remedy}
+        log.warning("voice lacks something", extra={"fields": fields})
 
 
 def with_local_ollama(config: Config, environ: Mapping[str, str]) -> Config:

@@ -65,7 +65,7 @@ class VoiceDoor:
         try:
             floor = await self.open()
         except (VoiceUnavailable, ModuleNotFoundError) as error:
-            log.error("voice cannot be served: %s", error)  # noqa: TRY400  no bug: this machine lacks something
+            log.error("voice cannot be served", extra={"fields": {"why": str(error)}})  # noqa: TRY400  no bug: this machine lacks something
             await receive()
             await refuse_upgrade(send, Refusal(UNAVAILABLE, MISSING, code="voice_unavailable", kind="server_error"))
             return

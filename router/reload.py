@@ -76,7 +76,7 @@ class Reloader:
                 reloads=before.reloads,
                 failures=before.failures + 1,
             )
-            log.error("configuration not taken, the running one stays: %s", first)  # noqa: TRY400  a finding, no trace
+            log.error("configuration not taken, the running one stays", extra={"fields": {"why": first}})  # noqa: TRY400  a finding, no trace
         else:
             self.config = config
             self.status = ReloadStatus(
@@ -85,7 +85,7 @@ class Reloader:
                 reloads=before.reloads + 1,
                 failures=before.failures,
             )
-            log.info("configuration taken", extra={"checksum": config.checksum})
+            log.info("configuration taken", extra={"fields": {"checksum": config.checksum}})
         if self.report is not None:
             self.report(self.status)
         return self.status.error is None
