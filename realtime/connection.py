@@ -10,17 +10,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, get_args
 
 from router.proxy.auth import OPEN, Principal
 from router.proxy.limits import Limiter
-from router.ws_protocol import ShortWay
+from router.ws_protocol import LARGE_TEXT, ShortWay
 
 from . import protocol as p
 from .account import Account
 from .codec import Codec, Dialect, usual_audio
+from .codec import Refusal as Misread
+from .codec.large import audio_pieces, parted
+from .ear import Ear
 from .outbox import Outbox
 from .packets import PacketMeter
 from .pipeline import Pipeline
@@ -37,6 +40,7 @@ BACKLOG_FRAMES = 64
 VERDICT_S = 0.005  # between two looks whether a verdict has come
 IDS_AT_ONCE = 32
 COUNTED_AT_ONCE = 16  # pieces of audio
+HEARD_AT_ONCE_BYTES = 96 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +198,9 @@ class Session:
                 self.post(p.Disconnected(at_ms=clock_ms()))
                 self._outbox.close(1000, "")
                 return
-            frame = message.get("text")
+            large = message.get(LARGE_TEXT)
+            frame = message.get("text", large)
             if frame is None:
-                frame = message.get("bytes") or b""
                 binary = p.Fault(
                     code="invalid_event",
                     message="Expected a text WebSocket message; binary frames are not supported.",
@@ -206,14 +210,38 @@ class Session:
             wait_s = meter.take()
             if wait_s > 0:
                 await self._slow_down(wait_s)
-            event = decode(frame, at_ms=clock_ms())
+            event = await self._decode_large(large) if large is not None else decode(frame, at_ms=clock_ms())
             self.post(event)
             if type(event) is p.AppendAudio and self._pipeline is not None:
-                ear = self._pipeline.ear
-                ear.hear(event.audio)
-                # A whole file at once: read on when it is heard. Each turn of the loop hears one frame.
-                while ear.waiting_frames > BACKLOG_FRAMES:
-                    await self._hold(VERDICT_S if ear.waits else 0)
+                await self._hear(event.audio, self._pipeline.ear)
+
+    async def _decode_large(self, frame: bytearray) -> p.ClientEvent:
+        """Decode piece by piece, others in between."""
+        decode, at_ms = self._codec.decode, self._studio.clock_ms()
+        parts = parted(frame)
+        event = decode(parts[0], at_ms=at_ms) if parts is not None else None
+        if parts is None or type(event) is not p.AppendAudio or event.audio:
+            return decode(frame, at_ms=at_ms)
+        audio = bytearray()
+        try:
+            for piece in audio_pieces(frame, *parts[1:]):
+                audio += piece
+                await self._hold(0)
+        except Misread as misread:
+            return p.Malformed(fault=misread.fault, event_id=event.event_id, at_ms=at_ms)
+        return replace(event, audio=audio)
+
+    async def _hear(self, audio: bytes | bytearray, ear: Ear) -> None:
+        """Hand audio to the ear. A whole file at once: read on when it is heard, and let others have their turn.
+
+        Each turn of the loop hears one frame.
+        """
+        for at in range(0, len(audio), HEARD_AT_ONCE_BYTES):
+            if at:
+                await self._hold(0)
+            ear.hear(bytes(audio[at : at + HEARD_AT_ONCE_BYTES]))
+            while ear.waiting_frames > BACKLOG_FRAMES:
+                await self._hold(VERDICT_S if ear.waits else 0)
 
     def _take_audio(self, frame: bytes) -> bool:
         """Audio, at the moment it is read: the usual append event, when nothing keeps it waiting; else False."""

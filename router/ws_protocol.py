@@ -32,6 +32,8 @@ NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 GOODBYE_S = 0.5
 SHORT_WAY = "router.short_way"
+LARGE_BYTES = 256 * 1024
+LARGE_TEXT = "router.large_text"  # a message's key instead of `text`, for whoever has a taker: ASCII, a bytearray
 Taker = Callable[[bytes], bool]  # a text message; False: not taken, let it come through `receive`
 
 
@@ -67,6 +69,9 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     _aligned = False  # the parser stands between two frames, or `_due` bytes before that
     _due = 0
     _head = b""  # the beginning of a frame's head
+    _large: bytearray | None = None  # a text too large to be put together in one go, as far as it has come
+    _large_due = 0
+    _mask = b""
     taker: Taker | None = None
     hurried = False
     _tide: Tide | None = None
@@ -142,6 +147,8 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
         if self._head:
             data, self._head = self._head + data, b""
         at, size = 0, len(data)
+        if self._large is not None:
+            at = self._grow(self._large, data, 0)
         if self._due:
             at = min(self._due, size)
             self._due -= at
@@ -154,16 +161,41 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             first, masked, start, end = head
             if first == WHOLE_TEXT and masked and end <= size and self._takes_text(end - start):
                 self._take_text(apply_mask(data[start:end], data[start - 4 : start]))
+            elif first == WHOLE_TEXT and masked and self._takes_large(end - start):
+                self._large, self._large_due, self._mask = bytearray(), end - start, data[start - 4 : start]
+                end = self._grow(self._large, data, start)
             else:
                 self._due = max(0, end - size)
                 super().data_received(data[at:end])
             at = end
 
+    def _grow(self, large: bytearray, data: bytes, at: int) -> int:
+        """Take what a read has of a large text; where it ends. Each read is unmasked by itself."""
+        end = min(len(data), at + self._large_due)
+        turn = len(large) % 4
+        large += apply_mask(data[at:end], self._mask[turn:] + self._mask[:turn])
+        self._large_due -= end - at
+        if not self._large_due:
+            self._large = None
+            if large.isascii():
+                self.queue.put_nowait({"type": "websocket.receive", LARGE_TEXT: large})  # type: ignore[arg-type]
+                self._pause()
+            else:
+                self.curr_msg_data_type = "text"
+                self.frames = [bytes(large)]
+                self.send_receive_event_to_app()
+        return end
+
+    def _takes_large(self, size_bytes: int) -> bool:
+        return size_bytes > LARGE_BYTES and self.taker is not None and self._takes(size_bytes)
+
     def _takes_text(self, size_bytes: int) -> bool:
+        return size_bytes <= SMALL_BYTES and self._takes(size_bytes)
+
+    def _takes(self, size_bytes: int) -> bool:
         conn = self.conn
         return (
-            size_bytes <= SMALL_BYTES
-            and size_bytes <= self.config.ws_max_size
+            size_bytes <= self.config.ws_max_size
             and conn.state is OPEN
             and conn.current_size is None  # not inside a message of several frames
             and not self.close_sent
@@ -217,6 +249,9 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
             return
         self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        self._pause()
+
+    def _pause(self) -> None:
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()

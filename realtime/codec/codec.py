@@ -17,7 +17,7 @@ class Codec:
         self._decoder = Decoder(dialect)
         self._encoder = Encoder(dialect, event_ids)
 
-    def decode(self, frame: str | bytes, *, at_ms: float = 0.0) -> ClientEvent:
+    def decode(self, frame: str | bytes | bytearray, *, at_ms: float = 0.0) -> ClientEvent:
         """Read one text frame. Never raises: a refused frame becomes `Malformed`, to be handed to the machine."""
         return self._decoder.decode(frame, at_ms)
 

@@ -104,7 +104,7 @@ class Decoder:
                 fields["response"] = vocabulary.response(dialect)
             self._shapes[name] = Record(fields, shape.required, open=lenient)
 
-    def decode(self, frame: str | bytes, at_ms: float) -> ClientEvent:
+    def decode(self, frame: str | bytes | bytearray, at_ms: float) -> ClientEvent:
         """One text frame."""
         try:
             wire = orjson.loads(frame)

@@ -23,27 +23,28 @@ from .dialect import Dialect
 from .shapes import Refusal
 
 _MAX_AUDIO_BYTES = 15 * 1024 * 1024
-_MAX_AUDIO_TEXT = _MAX_AUDIO_BYTES // 3 * 4 + 4
+MAX_AUDIO_TEXT = _MAX_AUDIO_BYTES // 3 * 4 + 4
 _IMAGE_URLS = ("data:image/", "https://", "http://")
 _MCP_OWN = ("type", "object", "id")
 _CALL_RESULT: Mapping[str, Any] = {"approval_request_id": None, "output": None, "error": None}  # some clients insist
 
 
-def audio_bytes(text: str, path: str) -> bytes:
+def audio_bytes(text: str | bytes, path: str) -> bytes:
     """Base64 to bytes; broken text and more than 15 MiB are refused."""
-    if len(text) > _MAX_AUDIO_TEXT:  # without decoding it
-        raise _too_much(path)
+    if len(text) > MAX_AUDIO_TEXT:  # without decoding it
+        raise too_much_audio(path)
     try:
         audio = binascii.a2b_base64(text, strict_mode=bool(text))
     except (binascii.Error, ValueError):
         message = f"Invalid '{path}'. Expected base64-encoded audio bytes, but got an invalid value."
         raise Refusal("invalid_value", message, path) from None
     if len(audio) > _MAX_AUDIO_BYTES:
-        raise _too_much(path)
+        raise too_much_audio(path)
     return audio
 
 
-def _too_much(path: str) -> Refusal:
+def too_much_audio(path: str) -> Refusal:
+    """The refusal of more audio than one event may bring."""
     return Refusal("invalid_value", f"Invalid '{path}': more than 15 MiB of audio in one event.", path)
 
 

@@ -39,7 +39,7 @@ class UpdateSession(_Asked):
 class AppendAudio(_Asked):
     """Audio in the input format of the session."""
 
-    audio: bytes
+    audio: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from router.ws_protocol import (
+    LARGE_BYTES,
+    LARGE_TEXT,
     NOT_SENT_LOW_WATER_BYTES,
     SEND_BUFFER_BYTES,
     SHORT_WAY,
@@ -189,3 +191,32 @@ async def test_little_waits_in_the_kernel_where_an_interruption_cannot_take_it_b
     await asyncio.gather(*made[0].tasks)
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("slices", [1, 7, 64 * 1024, 10**9])
+async def test_a_large_text_comes_in_one_piece_that_was_never_copied_whole(opened, slices):
+    socket_, called, taken = opened[0], opened[1], []
+    called.extensions[SHORT_WAY]["way"].offer_to(lambda text: not taken.append(text))
+    payload = bytes(97 + at % 26 for at in range(LARGE_BYTES + 3))
+    wire = text(payload) + text(b"small")
+    if slices < 8:
+        head, rest = wire[:20], wire[20:]
+        pieces = [head[at : at + slices] for at in range(0, 20, slices)] + [rest]
+    else:
+        pieces = [wire[at : at + slices] for at in range(0, len(wire), slices)]
+    for piece in pieces:
+        socket_.data_received(piece)
+    message = await called.receive()
+    assert message == {"type": "websocket.receive", LARGE_TEXT: bytearray(payload)}
+    rest = taken or [(await called.receive())["text"].encode()]
+    assert rest == [b"small"]
+
+
+async def test_a_large_text_that_is_no_ascii_is_decoded_as_ever_and_ends_the_connection_when_it_cannot_be(opened):
+    socket_, called = opened[0], opened[1]
+    called.extensions[SHORT_WAY]["way"].offer_to(lambda _text: False)
+    words = "ä" * LARGE_BYTES
+    socket_.data_received(text(words.encode()))
+    assert (await called.receive())["text"] == words
+    socket_.data_received(text(b"\xff" * (LARGE_BYTES + 1)))
+    assert (await called.receive())["type"] == "websocket.disconnect"
