@@ -62,7 +62,7 @@ def voice_profile(samples: Samples, transcript: Transcript | None = None) -> Voi
 def _median_and_spread(pitches: Pitches) -> tuple[float | None, float | None]:
     if len(pitches) < 5:
         return None, None
-    low, middle, high = np.percentile(pitches, (10, 50, 90))
+    low, middle, high = np.sort(pitches)[[len(pitches) // 10, len(pitches) // 2, len(pitches) * 9 // 10]]
     return round(float(middle), 1), round(float(high - low), 1)
 
 
