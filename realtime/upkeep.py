@@ -23,15 +23,25 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Upkeep:
-    """The tasks of one house. `lag` is told the event loop's lag in seconds; `also` runs beside them."""
+    """The tasks of one house. `lag` is told the event loop's lag in seconds; `also` runs beside them.
+
+    `ahead` is called once in a thread, soon after the start: for imports that a request would else wait for.
+    """
 
     def __init__(
-        self, router: Router, reloader: Reloader, lag: Callable[[float], None], also: Sequence[Work] = ()
+        self,
+        router: Router,
+        reloader: Reloader,
+        lag: Callable[[float], None],
+        *,
+        also: Sequence[Work] = (),
+        ahead: Callable[[], None] | None = None,
     ) -> None:
         self._router = router
         self._reloader = reloader
         self._lag = lag
         self._also = also
+        self._imports = ahead
         self._dropped: asyncio.Queue[Collection[Upstream]] = asyncio.Queue()
         self._ahead = asyncio.Event()
         self._running: contextlib.AsyncExitStack | None = None
@@ -82,6 +92,9 @@ class Upkeep:
             await self._ahead.wait()
             self._ahead.clear()
             await asyncio.sleep(QUIET_S)
+            imports, self._imports = self._imports, None
+            if imports is not None:
+                await asyncio.to_thread(imports)
             guesses = self._router.state.guesses
             if guesses is not None:
                 await asyncio.to_thread(guesses.prepare)

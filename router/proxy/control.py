@@ -3,6 +3,9 @@
 Errors carry OpenAI's envelope and gRPC's `code`, `message`, `details` beside it, so that both kinds of reader work.
 """
 
+import asyncio
+import importlib
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -106,6 +109,8 @@ def _add_credentials(app: FastAPI, site: Site, effective: Effective) -> None:
     @app.post("/v1/sessionTokens/token:generate", include_in_schema=False)  # the address newer clients use
     @app.post("/auth/v1/tokens/token:generate", summary="Mint a session token", tags=["credentials"])
     async def token(request: Request) -> Response:
+        if "jwt" not in sys.modules:  # it takes a tenth of a second, and most never need it: not on the loop
+            await asyncio.to_thread(importlib.import_module, "jwt")
         return json(desk.generate(request.headers.get("authorization", ""), await optional(request)))
 
     @app.post("/v1/realtime/client_secrets", summary="Mint a client secret", tags=["credentials"])

@@ -1,6 +1,7 @@
 """Reloads under load lose no request; what a reload drops is closed after the last request that began with it."""
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import httpx
@@ -125,3 +126,20 @@ def test_a_token_secret_that_is_too_short_is_refused_at_load(tmp_path):
         load(tmp_path / "server.yaml", {})
     assert "at least 32 bytes" in str(refused.value)
     assert "short-and-secret" not in str(refused.value.findings)
+
+
+async def test_what_the_first_client_secret_needs_is_imported_after_the_start_and_off_the_loop(tmp_path, monkeypatch):
+    called, threads = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def imports():
+        threads.append(threading.get_ident())
+        loop.call_soon_threadsafe(called.set)
+
+    monkeypatch.setattr("realtime.app.import_opening", imports)
+    monkeypatch.setattr("realtime.upkeep.QUIET_S", 0.0)
+    write(tmp_path)
+    async with running(tmp_path):
+        await asyncio.wait_for(called.wait(), 5)
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
