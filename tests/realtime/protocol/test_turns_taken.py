@@ -270,6 +270,21 @@ def test_the_request_can_be_foreseen_inside_the_silence_window():
     assert full.machine.foresee("too long for this") is None
 
 
+def test_a_reply_is_foreseen_in_the_voice_that_speaks_or_else_in_the_one_before():
+    scene, voice = Scene(), {"pitch_hz": 120.0}
+    start_speech(scene)
+    assert scene.machine.foresee("hello").voice_profile is None
+    foreseen = scene.machine.foresee("hello", voice)
+    stop_speech(scene)
+    scene.give(p.TranscriptFinal(item_id="item_1", text="hello", voice_profile=voice))
+    assert scene.started.request == foreseen
+    assert scene.started.request.voice_profile == voice
+    scene.give(p.ReplyFinished(response_id=scene.started.response_id))
+    scene.give(p.SpeakingFinished(response_id=scene.started.response_id))
+    start_speech(scene)
+    assert scene.machine.foresee("hello again").voice_profile == voice
+
+
 def newest_timer(scene, name):
     return [timer for timer in scene.all("WakeAfter") if timer.name == name][-1]
 
