@@ -23,11 +23,11 @@ class Server(Model):
     host: str = Field(
         default="127.0.0.1", description="Address to listen on; beyond loopback only with keys configured"
     )
-    port: int = Field(default=8080, ge=0, le=65_535)
+    port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0: any free one")
     metrics_port: int | None = Field(
         default=None, ge=0, le=65_535, description="Serve /metrics here instead of on `port`; needs `workers: 1`"
     )
-    workers: int = Field(default=1, ge=1, le=256)
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that share the port")
 
     @model_validator(mode="after")
     def _one_port_for_one_process(self) -> "Server":
@@ -39,12 +39,14 @@ class Server(Model):
 class Key(Model):
     """One API key of a caller and what it may do."""
 
-    id: Identifier
+    id: Identifier = Field(description="Its name in logs, records and metrics; never the secret")
     secret: SecretStr = Field(min_length=MIN_SECRET, description='Usually "${NAME}"; also NAME_FILE')
-    routers: tuple[str, ...] = ("*",)
+    routers: tuple[str, ...] = Field(
+        default=("*",), description="Routers it may use, as patterns; models named directly are not limited"
+    )
     write: bool = Field(default=False, description="May change routers over /router/v1/routers")
-    rpm: Count | None = None
-    tpm: Count | None = None
+    rpm: Count | None = Field(default=None, description="Requests a minute")
+    tpm: Count | None = Field(default=None, description="Tokens a minute, of prompts and answers")
     concurrent: Count | None = Field(default=None, description="Requests at once")
     budget_usd_per_day: float | None = Field(
         default=None,
@@ -52,8 +54,8 @@ class Key(Model):
         allow_inf_nan=False,
         description="List price of what may be spent from midnight to midnight UTC",
     )
-    concurrent_sessions: Count = 20
-    packets_per_second: Count = 1000
+    concurrent_sessions: Count = Field(default=20, description="Voice sessions at once")
+    packets_per_second: Count = Field(default=1000, description="Events a second, over all its voice sessions")
 
 
 WebOrigin = Annotated[str, StringConstraints(pattern=ORIGIN, max_length=300, to_lower=True)]
@@ -63,7 +65,7 @@ class Jwt(Model):
     """Session tokens and client secrets. An empty secret means: a fresh one at each start."""
 
     secret: SecretStr = Field(default=SecretStr(""), description="Empty, or at least 32 bytes")
-    ttl_s: Seconds = 3600
+    ttl_s: Seconds = Field(default=3600, description="How long a session token is good")
 
     @field_validator("secret")
     @classmethod
@@ -76,7 +78,7 @@ class Jwt(Model):
 class Auth(Model):
     """Who may call. No keys: open, and then only on a loopback address."""
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[Key, ...] = Field(default=(), description="API keys of callers; none: open, on loopback only")
     jwt: Jwt = Jwt()
     origins: tuple[WebOrigin, ...] | None = Field(
         default=None,
@@ -113,12 +115,18 @@ class ProviderRealtime(Model):
 class Provider(Model):
     """A provider. Known names have kind, base_url and the usual key variable by default."""
 
-    kind: ProviderKind = "openai"
-    base_url: str | None = Field(default=None, pattern=ADDRESS)
-    api_key: SecretStr | None = None
-    headers: Mapping[str, str] = Field(default_factory=dict)
+    kind: ProviderKind = Field(
+        default="openai", description="How it is spoken to; `scripted` fails on demand, for tests"
+    )
+    base_url: str | None = Field(default=None, pattern=ADDRESS, description="Where it is, with the `/v1` it may have")
+    api_key: SecretStr | None = Field(
+        default=None, description='Usually "${NAME}"; absent: the usual variable of a known provider'
+    )
+    headers: Mapping[str, str] = Field(default_factory=dict, description="Sent with every call")
     allow_private: bool = Field(default=False, description="Allow private and loopback addresses")
-    max_inflight: Count | None = None
+    max_inflight: Count | None = Field(
+        default=None, description="Calls at once; more wait briefly, then the next target is asked"
+    )
     models: tuple[str, ...] | None = Field(
         default=None, description="What it offers to bare model names; default: catalogue"
     )
@@ -130,18 +138,20 @@ class Provider(Model):
 class Timeouts(Model):
     """Limits of one attempt. Absent: the profile's."""
 
-    connect_s: Seconds | None = None
-    first_token_s: Seconds | None = None
-    idle_s: Seconds | None = None
-    total_s: Seconds | None = None
+    connect_s: Seconds | None = Field(default=None, description="Until the connection stands")
+    first_token_s: Seconds | None = Field(default=None, description="Until the first token of a stream")
+    idle_s: Seconds | None = Field(default=None, description="Between two pieces of a stream")
+    total_s: Seconds | None = Field(default=None, description="The whole request, all attempts together")
     answer_s: Seconds | None = Field(default=None, description="First byte of an answer that is not streamed")
 
 
 class Attempts(Model):
     """How often to try."""
 
-    max: int | None = Field(default=None, ge=1, le=20)
-    retry_budget: Fraction | None = None
+    max: int | None = Field(default=None, ge=1, le=20, description="Calls a request may make")
+    retry_budget: Fraction | None = Field(
+        default=None, description="Retries as a share of the requests, so that an outage does not double the traffic"
+    )
     retry_same: int | None = Field(
         default=None, ge=0, le=5, description="Repeat a 5xx on the same target so often before the next one"
     )
@@ -164,9 +174,11 @@ class Hedge(Model):
 class Cooldown(Model):
     """When to rest a failing target."""
 
-    consecutive_failures: int = Field(default=5, ge=1, le=1000)
-    base_s: Seconds = 30
-    max_s: Seconds = 300
+    consecutive_failures: int = Field(default=5, ge=1, le=1000, description="So many in a row, and the target rests")
+    base_s: Seconds = Field(
+        default=30, description="The first rest; it grows each time the target comes back and fails again"
+    )
+    max_s: Seconds = Field(default=300, description="The longest rest")
 
 
 class Defaults(Model):
@@ -189,7 +201,11 @@ class Defaults(Model):
 class State(Model):
     """Where the limits of keys are kept: in each process, or in a Redis that several nodes share."""
 
-    url: str = Field(default="memory://", pattern=STATE)
+    url: str = Field(
+        default="memory://",
+        pattern=STATE,
+        description="memory://: in each process; redis://HOST:PORT: shared (needs the extra redis)",
+    )
 
 
 class Records(Model):
@@ -205,22 +221,22 @@ class Records(Model):
 class Price(Model):
     """A price of your own, in US dollars per million tokens; wins over the bundled list."""
 
-    input: float = Field(ge=0, allow_inf_nan=False)
-    output: float = Field(ge=0, allow_inf_nan=False)
+    input: float = Field(ge=0, allow_inf_nan=False, description="Of prompts")
+    output: float = Field(ge=0, allow_inf_nan=False, description="Of answers")
 
 
 class Scores(Model):
     """Quality scores of your own; win over the shipped table."""
 
-    intelligence: float | None = Field(default=None, allow_inf_nan=False)
-    math: float | None = Field(default=None, allow_inf_nan=False)
-    coding: float | None = Field(default=None, allow_inf_nan=False)
+    intelligence: float | None = Field(default=None, allow_inf_nan=False, description="For `sort: intelligence`")
+    math: float | None = Field(default=None, allow_inf_nan=False, description="For `sort: math`")
+    coding: float | None = Field(default=None, allow_inf_nan=False, description="For `sort: coding`")
 
 
 class ServerFile(Model):
     """The server file, as written."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(default=1, description="Of this format")
     server: Server = Server()
     auth: Auth = Auth()
     providers: Mapping[Identifier, Provider | None] | None = Field(
@@ -229,7 +245,10 @@ class ServerFile(Model):
     defaults: Defaults = Defaults()
     routers: tuple[str, ...] | None = Field(default=None, description="Folders or files; absent: the shipped ones")
     realtime: Realtime = Realtime()
-    aliases: Mapping[str, ModelString] = Field(default_factory=dict)
+    aliases: Mapping[str, ModelString] = Field(
+        default_factory=dict,
+        description="Names -> model strings; `*` in a name matches anything, where nobody serves the name",
+    )
     prices: Mapping[str, Price] = Field(default_factory=dict, description="By provider/model")
     scores: Mapping[str, Scores] = Field(default_factory=dict, description="By model or provider/model")
     state: State = State()

@@ -11,46 +11,60 @@ from .scalars import Count, Fraction, Model, ModelString, Seconds
 class Transcription(Model):
     """Speech to text in a voice session."""
 
-    model: ModelString = "local/pocketsphinx"
-    fallbacks: tuple[ModelString, ...] = ()
+    model: ModelString = Field(
+        default="local/pocketsphinx", description="Who hears: a target, or a router of kind `transcription`"
+    )
+    fallbacks: tuple[ModelString, ...] = Field(default=(), description="Who hears next when that fails")
     grammar: str | None = Field(default=None, description="JSGF file: local/pocketsphinx hears nothing else, exactly")
 
 
 class Speech(Model):
     """Text to speech in a voice session."""
 
-    model: ModelString = "local/auto"
-    voice: str = "default"
-    fallbacks: tuple[ModelString, ...] = ()
+    model: ModelString = Field(default="local/auto", description="Who speaks: a target, or a router of kind `speech`")
+    voice: str = Field(
+        default="default", description="The voice of sessions that name none; `default`: the target's own"
+    )
+    fallbacks: tuple[ModelString, ...] = Field(default=(), description="Who speaks on when that fails")
     lead_s: float = Field(default=30, gt=0, le=600, description="How far audio is sent ahead of being played")
 
 
 class TurnDetection(Model):
     """When the user is done: the session's defaults, in OpenAI's words."""
 
-    type: Literal["server_vad", "semantic_vad", "none"] = "server_vad"
-    threshold: Fraction = 0.5
-    prefix_padding_ms: int = Field(default=300, ge=0, le=10_000)
-    silence_duration_ms: int = Field(default=500, ge=0, le=30_000)
-    idle_timeout_ms: int | None = Field(default=None, ge=5000, le=30_000)
-    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
-    create_response: bool = True
-    interrupt_response: bool = True
+    type: Literal["server_vad", "semantic_vad", "none"] = Field(
+        default="server_vad", description="By silence, by what was said, or by hand (`none`)"
+    )
+    threshold: Fraction = Field(default=0.5, description="How sure the detector must be that somebody speaks")
+    prefix_padding_ms: int = Field(
+        default=300, ge=0, le=10_000, description="Sound kept from before the beginning of speech"
+    )
+    silence_duration_ms: int = Field(default=500, ge=0, le=30_000, description="`server_vad`: silence that ends a turn")
+    idle_timeout_ms: int | None = Field(
+        default=None, ge=5000, le=30_000, description="`server_vad`: silence after a reply that is answered unasked"
+    )
+    eagerness: Literal["low", "medium", "high", "auto"] = Field(
+        default="auto", description="`semantic_vad`: how soon a turn counts as over"
+    )
+    create_response: bool = Field(default=True, description="Answer every turn")
+    interrupt_response: bool = Field(default=True, description="Speech over a reply cancels it")
 
 
 class SessionLimits(Model):
     """Limits of voice sessions."""
 
-    concurrent_sessions: Count = 20
-    packets_per_second: Count = 1000
+    concurrent_sessions: Count = Field(default=20, description="Of a key that says nothing else")
+    packets_per_second: Count = Field(default=1000, description="Events of a key that says nothing else")
     kept_audio_kib: int = Field(
         default=256,
         ge=0,
         le=65_536,
         description="Sound kept of a session's latest items, for conversation.item.retrieve",
     )
-    session_minutes: float = Field(default=60, gt=0, le=1440)
-    idle_minutes: float = Field(default=15, gt=0, le=1440)
+    session_minutes: float = Field(default=60, gt=0, le=1440, description="The longest session")
+    idle_minutes: float = Field(
+        default=15, gt=0, le=1440, description="Without a word of the client, then the session is closed"
+    )
 
 
 class ToolServers(Model):
@@ -68,7 +82,7 @@ class ToolServers(Model):
 class Realtime(Model):
     """Voice sessions."""
 
-    model: ModelString = "router/demo"
+    model: ModelString = Field(default="router/demo", description="Who answers sessions that name no model")
     transcription: Transcription = Transcription()
     speech: Speech = Speech()
     turn_detection: TurnDetection = TurnDetection()

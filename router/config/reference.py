@@ -73,11 +73,18 @@ def _sections(model: type[BaseModel]) -> Iterator[str]:
         required = one.get("required", ())
         for key, field in one.get("properties", {}).items():
             default = "**required**" if key in required else _default(field)
-            yield f"| `{key}` | {_kind(field)} | {default} | {_plain(field.get('description', ''))} |\n"
+            yield f"| `{key}` | {_kind(field)} | {default} | {_meaning(field, models)} |\n"
             for inner in _named(field):
                 if inner in models and inner not in seen and models[inner].get("type") == "object":
                     seen.add(inner)
                     todo.append((inner, models[inner]))
+
+
+def _meaning(field: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+    """The field's own words, else the first sentence of the model that it leads to."""
+    led = (models[name].get("description", "") for name in _named(field) if name in models)
+    text = field.get("description") or next((words.partition(". ")[0].strip(" .\n") for words in led), "")
+    return _plain(text)
 
 
 def _kind(field: Mapping[str, Any]) -> str:

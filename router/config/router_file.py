@@ -49,15 +49,17 @@ Messages = tuple[Annotated[Mapping[str, Any], AfterValidator(_spoken)], ...]
 class SortKey(Model):
     """One metric to order a pool by, with a direction where it is not the metric's natural one."""
 
-    metric: SortMetric
-    direction: Direction | None = None
+    metric: SortMetric = Field(description="What is compared")
+    direction: Direction | None = Field(
+        default=None, description="Absent: the metric's natural one, cheap, quick or clever first"
+    )
 
 
 class Ordering(Model):
     """Which providers to prefer, and whether anything else may answer."""
 
-    order: tuple[str, ...] = ()
-    allow_fallbacks: bool = True
+    order: tuple[str, ...] = Field(default=(), description="Providers, in order of preference")
+    allow_fallbacks: bool = Field(default=True, description="Whether the others may answer, too")
 
 
 class Fallback(Model):
@@ -81,20 +83,28 @@ class Fallback(Model):
 class Variant(Model):
     """A side of a split: where it goes and what is sent along."""
 
-    id: Name
+    id: Name = Field(description="Its name in records and metrics")
     weight: Percent = Field(description="Per cent of the route; the weights of a route sum to 100")
-    model: ModelString
-    fallbacks: tuple[ModelString, ...] = ()
-    models: tuple[ModelString, ...] = ()
-    ignore: tuple[str, ...] = ()
-    sort: tuple[SortMetric | SortKey, ...] = ()
+    model: ModelString = Field(description="Where its requests go")
+    fallbacks: tuple[ModelString, ...] = Field(default=(), description="Tried next, in this order")
+    models: tuple[ModelString, ...] = Field(default=(), description="With `model: auto`: the pool; else more fallbacks")
+    ignore: tuple[str, ...] = Field(default=(), description="Models or providers that must not be used")
+    sort: tuple[SortMetric | SortKey, ...] = Field(
+        default=(), description="How a pool is ordered: the first metric ranks, the others break ties"
+    )
     provider: Ordering | None = None
-    parameters: Parameters = Field(default_factory=dict)
-    messages: Messages = ()
+    parameters: Parameters = Field(
+        default_factory=dict, description="Of the model (`temperature`, …); what the caller sends itself wins"
+    )
+    messages: Messages = Field(
+        default=(), description="Put before the caller's; `{{name}}` is filled from `prompt_variables`"
+    )
     fallback: Fallback | None = None
-    web_search: Mapping[str, Any] | None = None
-    web_search_options: Mapping[str, Any] | None = None
-    compression: Mapping[str, Any] | None = None
+    web_search: Mapping[str, Any] | None = Field(
+        default=None, description="Inworld's tool: answered without it, and the answer says so"
+    )
+    web_search_options: Mapping[str, Any] | None = Field(default=None, description="OpenAI's: sent on to the provider")
+    compression: Mapping[str, Any] | None = Field(default=None, description="Kept, nothing is compressed")
 
     @model_validator(mode="after")
     def _one_way_to_search(self) -> "Variant":
@@ -108,85 +118,109 @@ class Variant(Model):
 class Route(Model):
     """Variants behind a condition. The default route has none."""
 
-    id: Name
+    id: Name = Field(description="Its name in records and metrics")
     when: str | None = Field(default=None, max_length=20_000, description="CEL; absent only in the default route")
-    variants: tuple[Variant, ...]
+    variants: tuple[Variant, ...] = Field(description="Who shares its requests")
 
 
 class Layer(Model):
     """A layer of experiments that exclude each other, and the slots (of 100) this one has."""
 
-    name: Name
-    slots: tuple[Percent, Percent]
+    name: Name = Field(description="Experiments of one layer exclude each other")
+    slots: tuple[Percent, Percent] = Field(description="From and to, of 100")
 
 
 class Rollout(Model):
     """A ramp: from `start`, the variant's weight follows the steps `[after, weight]`."""
 
-    route: Name
-    variant: Name
-    start: datetime
-    steps: tuple[tuple[Annotated[str, Field(pattern=LONG_TIME)], Percent], ...]
+    route: Name = Field(description="Which route")
+    variant: Name = Field(description="Whose weight grows; the route's others share the rest")
+    start: datetime = Field(description="When, as ISO 8601 with a time zone")
+    steps: tuple[tuple[Annotated[str, Field(pattern=LONG_TIME)], Percent], ...] = Field(
+        description='`[after, weight]`, such as `["0h", 1]`, `["24h", 10]`'
+    )
 
 
 class Metric(Model):
     """What the experiment measures."""
 
-    name: Name
-    kind: Literal["mean", "proportion", "count", "ratio", "quantile"] = "mean"
+    name: Name = Field(description="As `POST /v1/router/feedback` calls it")
+    kind: Literal["mean", "proportion", "count", "ratio", "quantile"] = Field(
+        default="mean", description="What its values are"
+    )
 
 
 class Guardrail(Model):
     """A metric that must not get worse."""
 
-    metric: Name
-    max_increase: float | None = Field(default=None, allow_inf_nan=False)
-    max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    metric: Name = Field(description="`error_rate`, `fallback_rate`, `cost_usd`, `ttft_p95` or `duration_p95`")
+    max_increase: float | None = Field(
+        default=None, allow_inf_nan=False, description="Over control's, in the metric's own unit"
+    )
+    max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Times control's")
 
 
 class Experiment(Model):
     """How the router's splits are run as an experiment."""
 
     enabled: bool = Field(default=True, description="Kill switch: false gives everybody the control")
-    control: Name | None = None
+    control: Name | None = Field(
+        default=None, description="The variant the others are compared with; absent: each route's first"
+    )
     layer: Layer | None = None
-    holdout: Percent = 0
-    coverage: Percent = 100
+    holdout: Percent = Field(default=0, description="Per cent of the units that always get the control")
+    coverage: Percent = Field(
+        default=100, description="Per cent of the units that are let in; the others get the control"
+    )
     rollout: Rollout | None = None
-    metrics: tuple[Metric, ...] = ()
-    guardrails: tuple[Guardrail, ...] = ()
+    metrics: tuple[Metric, ...] = Field(default=(), description="Outcomes that are reported")
+    guardrails: tuple[Guardrail, ...] = Field(
+        default=(), description="What must not get worse; a variant that surely does is taken from everybody"
+    )
 
 
 class RouterDefaults(Model):
     """Inworld's router defaults; a variant's own values replace them whole."""
 
-    parameters: Parameters = Field(default_factory=dict)
-    messages: Messages = ()
+    parameters: Parameters = Field(default_factory=dict, description="For variants without their own")
+    messages: Messages = Field(default=(), description="For variants without their own")
     fallback: Fallback | None = None
-    optimize_prompt: bool | None = None
+    optimize_prompt: bool | None = Field(default=None, description="Kept, no effect")
 
 
 class RouterFile(Model):
     """One router, as written."""
 
-    router: Identifier
-    display_name: str | None = None
-    kind: Literal["chat", "transcription", "speech", "realtime"] = "chat"
+    router: Identifier = Field(description="Its name: callers ask for `router/NAME`")
+    display_name: str | None = Field(default=None, description="For people")
+    kind: Literal["chat", "transcription", "speech", "realtime"] = Field(
+        default="chat",
+        description="What its targets are: chat models, ears, voices, or models that speak for themselves",
+    )
     unit: tuple[str, ...] | str = Field(
         default=("user",), description="Who is randomised: `user` or keys of the metadata; the first that is present"
     )
     salt: Name | None = Field(default=None, description="Absent: the router's name; a new salt deals everybody again")
-    assign: Literal["rendezvous", "ranges"] = "rendezvous"
-    hash: Literal["sha256", "growthbook-v2"] = "sha256"
-    routes: tuple[Route, ...] = ()
-    default: Route | None = None
-    fallbacks: tuple[ModelString, ...] = ()
-    intents: Mapping[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    assign: Literal["rendezvous", "ranges"] = Field(
+        default="rendezvous",
+        description="`rendezvous`: a change of weights moves as few as possible; `ranges`: slices, in order",
+    )
+    hash: Literal["sha256", "growthbook-v2"] = Field(
+        default="sha256", description="`growthbook-v2` assigns as GrowthBook does"
+    )
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Tested in order; the first whose condition holds is taken"
+    )
+    default: Route | None = Field(default=None, description="What no route takes")
+    fallbacks: tuple[ModelString, ...] = Field(default=(), description="Behind every variant's own")
+    intents: Mapping[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict, description="Names -> example sentences, from which `intent` is inferred"
+    )
     experiment: Experiment | None = None
     defaults: RouterDefaults | None = None
-    profile: Profile | None = None
+    profile: Profile | None = Field(default=None, description="As in the server file, for this router")
     timeouts: Timeouts | None = None
-    on_interrupt: OnInterrupt | None = None
+    on_interrupt: OnInterrupt | None = Field(default=None, description="The same")
     attempts: Attempts | None = None
     hedge: Hedge | None = None
 

@@ -19,3 +19,9 @@ def test_every_key_of_the_server_file_and_every_profile_stands_there():
         assert f"`{name}`" in page or f".{name}`" in page
     assert "| `timeouts.answer_s` | 90 | 90 | 900 | 10 |" in page
     assert "[Timeouts](#timeouts)" in page
+
+
+def test_every_key_says_what_it_is_for():
+    rows = [line for line in reference().splitlines() if line.startswith("| `") and line.count(" | ") == 3]
+    assert len(rows) > 150
+    assert [row for row in rows if not row.rpartition(" | ")[2].strip(" |")] == []
