@@ -136,7 +136,7 @@ class Provider(Model):
 
 
 class Timeouts(Model):
-    """Limits of one attempt. Absent: the profile's."""
+    """Limits of an attempt, and of a whole request. Absent: the profile's."""
 
     connect_s: Seconds | None = Field(default=None, description="Until the connection stands")
     first_token_s: Seconds | None = Field(default=None, description="Until the first token of a stream")
