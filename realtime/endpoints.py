@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 
 from router.config.models import Provider
 from router.proxy.auth import Authenticator, Principal
-from router.proxy.limits import Limiter
+from router.proxy.limits import Allowance, Limiter, Permit
+from router.proxy.site import UNLIMITED
 from router.refusal import Refusal
 from router.ws_protocol import SHORT_WAY
 
@@ -102,6 +103,11 @@ class VoiceEndpoints:
         except Refusal as refusal:
             await self._refuse(asked, send, refusal)
             return
+        try:
+            place = await self._place(principal)
+        except Refusal as refusal:
+            await self._refuse(asked, send, refusal)
+            return
         session = relay or Session(self.studio, opening)
         self.sessions.add(principal.tenant, session)
         try:
@@ -115,6 +121,7 @@ class VoiceEndpoints:
             await self._serve(Session(self.studio, opening), asked, scope, receive, send)
         finally:
             self.sessions.remove(principal.tenant, session)
+            place.release()
 
     @staticmethod
     async def _serve(
@@ -135,12 +142,9 @@ class VoiceEndpoints:
         if asked.dialect is Dialect.INWORLD and asked.query.get("protocol", SUBPROTOCOL) != SUBPROTOCOL:
             raise Refusal(400, "The only protocol here is 'realtime'.", code="invalid_value", param="protocol")
         realtime, key = self.studio.settings, principal.key
-        allowed = (key.concurrent_sessions if key else None) or realtime.limits.concurrent_sessions
+        allowed = self._allowed(principal)
         if self.sessions.count(principal.tenant) >= allowed:
-            message = f"This key may hold {allowed} realtime sessions at once, and has them all open."
-            raise Refusal(
-                429, message, code="rate_limit_exceeded", kind="rate_limit_error", headers={"retry-after": "1"}
-            )
+            raise all_open(allowed)
         names = Names(self.studio.router, principal, realtime)
         settings = bound_settings(
             realtime,
@@ -161,6 +165,20 @@ class VoiceEndpoints:
             limiter=self.limiter,
             bound=principal.session or {},
         )
+
+    def _allowed(self, principal: Principal) -> int:
+        own = principal.key.concurrent_sessions if principal.key else None
+        return own or self.studio.settings.limits.concurrent_sessions
+
+    async def _place(self, principal: Principal) -> Permit:
+        """A place among the key's sessions, of every node where limits are shared. Raises Refusal 429."""
+        if self.limiter is None:
+            return UNLIMITED
+        allowed = self._allowed(principal)
+        try:
+            return await self.limiter.admit(f"{principal.tenant}/sessions", Allowance(concurrent=allowed), tokens=0)
+        except Refusal as refusal:
+            raise all_open(allowed) from refusal
 
     async def _refuse(self, asked: Asked, send: Send, refusal: Refusal) -> None:
         if asked.dialect is Dialect.INWORLD:
@@ -183,6 +201,12 @@ class VoiceEndpoints:
     def drain(self) -> None:
         """The server wants to end: tell every session."""
         self.sessions.drain()
+
+
+def all_open(allowed: int) -> Refusal:
+    """429: the key has no session left."""
+    message = f"This key may hold {allowed} realtime sessions at once, and has them all open."
+    return Refusal(429, message, code="rate_limit_exceeded", kind="rate_limit_error", headers={"retry-after": "1"})
 
 
 def chosen_subprotocol(asked: Asked) -> str | None:

@@ -87,9 +87,7 @@ class Rate:
 
     def quota(self, now_s: float) -> Quota:
         """What is left."""
-        behind_s = max(0.0, self.arrival_s - now_s)
-        remaining = math.floor((WINDOW_S - behind_s) / self.interval_s + 1e-6)
-        return Quota(self.per_minute, max(0, min(self.per_minute, remaining)), behind_s)
+        return quota_of(self.per_minute, self.arrival_s - now_s)
 
 
 @dataclass(slots=True)
@@ -198,6 +196,13 @@ class LocalLimiter:
             usage.requests.quota(now_s) if usage.requests else None,
             usage.tokens.quota(now_s) if usage.tokens else None,
         )
+
+
+def quota_of(per_minute: int, behind_s: float) -> Quota:
+    """Where a rate stands whose arrival time lies `behind_s` ahead of now."""
+    behind_s = max(0.0, behind_s)
+    remaining = math.floor((WINDOW_S - behind_s) * per_minute / WINDOW_S + ROUNDING_S)
+    return Quota(per_minute, max(0, min(per_minute, remaining)), behind_s)
 
 
 def limited(what: str, limit: int, wait_s: float, quotas: tuple[Quota | None, Quota | None]) -> Refusal:

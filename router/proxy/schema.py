@@ -4,33 +4,51 @@ from typing import Any
 
 Json = dict[str, Any]
 JSON_TYPE = "application/json"
+SCALARS: Json = {"type": ["string", "number", "boolean", "null"], "maxLength": 512}
+TTFT = r"^(?:(?:[3-9][0-9]{2}|[1-9][0-9]{3,4})ms|[1-9][0-9]?(?:\.[0-9]{1,6})?s|[1-5][0-9]{2}s)$"  # 300ms to 599s
+MODEL: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": r"[^\s\x1c-\x1f\x85]",
+    "description": "provider/model, a model, auto, or router/NAME",
+}
+TEXTS: Json = {"type": ["array", "null"], "maxItems": 64, "items": {"type": "string", "minLength": 1}}
+OBJECT: Json = {"type": ["object", "null"]}
+ORDERS = ["price", "latency", "throughput", "intelligence", "math", "coding"]
 ROUTING: Json = {
-    "models": {"type": "array", "items": {"type": "string"}, "description": "Fallbacks in order; with auto: the pool"},
-    "sort": {
-        "type": "array",
-        "items": {"enum": ["price", "latency", "throughput", "intelligence", "math", "coding"]},
+    "models": {**TEXTS, "description": "Fallbacks in order; with auto: the pool"},
+    "sort": {**TEXTS, "items": {"enum": ORDERS}},
+    "ignore": TEXTS,
+    "provider": {**OBJECT, "properties": {"order": TEXTS, "allow_fallbacks": {"type": ["boolean", "null"]}}},
+    "fallback": {
+        **OBJECT,
+        "properties": {"ttft_timeout": {"type": ["string", "null"], "pattern": TTFT, "examples": ["800ms"]}},
     },
-    "ignore": {"type": "array", "items": {"type": "string"}},
-    "provider": {
-        "type": "object",
-        "properties": {
-            "order": {"type": "array", "items": {"type": "string"}},
-            "allow_fallbacks": {"type": "boolean", "default": True},
-        },
-    },
-    "fallback": {"type": "object", "properties": {"ttft_timeout": {"type": "string", "examples": ["800ms"]}}},
-    "prompt_variables": {"type": "object"},
-    "reasoning": {"type": "object"},
-    "web_search": {"type": "object"},
+    "prompt_variables": OBJECT,
+    "reasoning": OBJECT,
+    "web_search": OBJECT,
     "metadata": {
-        "type": "object",
+        **OBJECT,
         "maxProperties": 16,
-        "additionalProperties": {"type": ["string", "number", "boolean", "array"]},
+        "propertyNames": {"minLength": 1, "maxLength": 64},
+        "additionalProperties": {"anyOf": [SCALARS, {"type": "array", "maxItems": 64, "items": SCALARS}]},
         "description": "Variables of the routers' conditions",
     },
 }
 
-MESSAGES: Json = {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}}
+PARTS: Json = {"type": "array", "items": {"type": "object"}}
+MESSAGE: Json = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {"role": {"type": "string"}, "content": {"anyOf": [{"type": ["string", "null"]}, PARTS]}},
+}
+MESSAGES: Json = {"type": "array", "minItems": 1, "items": MESSAGE}
+RESPONSE: Json = {
+    "input": {"type": ["string", "array"], "items": {"type": "object"}, "minItems": 1},
+    "instructions": {"type": ["string", "null"]},
+}
+MESSAGED: Json = {"messages": MESSAGES, "system": {"type": ["string", "array"]}}
 LIMIT: Json = {"type": "integer", "minimum": 1}
 REFUSED: Json = {"description": "Refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
 
@@ -46,36 +64,25 @@ def hot_schemas() -> Json:
             "properties": {"error": error, "metadata": {"type": "object"}},
         },
         "ChatCompletionRequest": _asked(["messages"], {"messages": MESSAGES}),
-        "ResponseRequest": _asked(
-            ["input"],
-            {
-                "input": {"type": ["string", "array"], "items": {"type": "object"}, "minItems": 1},
-                "instructions": {"type": "string"},
-                "max_output_tokens": LIMIT,
-            },
-        ),
-        "MessageRequest": _asked(
-            ["messages", "max_tokens"],
-            {"messages": MESSAGES, "system": {"type": ["string", "array"]}, "max_tokens": LIMIT},
-        ),
+        "ResponseRequest": _asked(["input"], {**RESPONSE, "max_output_tokens": LIMIT}),
+        "ResponseCountRequest": _named(["input"], RESPONSE),
+        "MessageRequest": _asked(["messages", "max_tokens"], {**MESSAGED, "max_tokens": LIMIT}),
+        "MessageCountRequest": _named(["messages"], MESSAGED),
     }
 
 
 def _asked(required: list[str], own: Json) -> Json:
     """What an answer is asked for with; the routing fields stand at both places."""
-    return {
-        "type": "object",
-        "required": ["model", *required],
-        "additionalProperties": True,
-        "properties": {
-            "model": {"type": "string", "description": "provider/model, a model, auto, or router/NAME"},
-            **own,
-            "stream": {"type": "boolean", "default": False},
-            "user": {"type": "string", "description": "Makes the assignment of a variant sticky"},
-            **ROUTING,
-            "extra_body": {"type": "object", "properties": ROUTING},
-        },
-    }
+    user = {"type": ["string", "null"], "maxLength": 512, "description": "Makes the assignment of a variant sticky"}
+    stream = {"type": ["boolean", "null"], "default": False}
+    extra = {**OBJECT, "properties": ROUTING}
+    return _named(required, {**own, "stream": stream, "user": user, **ROUTING, "extra_body": extra})
+
+
+def _named(required: list[str], own: Json) -> Json:
+    """A body with a model; what else is in it is the provider's."""
+    known = {"model": MODEL, **own}
+    return {"type": "object", "required": ["model", *required], "additionalProperties": True, "properties": known}
 
 
 def _body(schema: str) -> Json:
@@ -96,10 +103,10 @@ def hot_paths() -> Json:
             "post": _operation("Anthropic's Messages, JSON or SSE", "inference", _body("MessageRequest"), stream=True)
         },
         "/v1/responses/input_tokens": {
-            "post": _operation("An estimate of a response's input tokens", "inference", _body("ResponseRequest"))
+            "post": _operation("An estimate of a response's input tokens", "inference", _body("ResponseCountRequest"))
         },
         "/v1/messages/count_tokens": {
-            "post": _operation("An estimate of a message's tokens", "inference", _body("MessageRequest"))
+            "post": _operation("An estimate of a message's tokens", "inference", _body("MessageCountRequest"))
         },
         "/v1/router/explain": {"post": _operation("Decision and plan; nothing is called", "inference", chat_body)},
         "/v1/router/feedback": {"post": _feedback()},
@@ -128,18 +135,30 @@ def hot_paths() -> Json:
 
 def _passed() -> dict[str, tuple[str, Json]]:
     """Calls whose bodies are the provider's own: what each is for, and how its body comes."""
-    in_json = {"content": {JSON_TYPE: {"schema": {"type": "object"}}}}
-    form = {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
+    texts: Json = {
+        "anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "array", "minItems": 1},
+        ]
+    }
+
+    def body(kind: str, *required: str, **own: Json) -> Json:
+        known = {"model": MODEL, **own}
+        return {"content": {kind: {"schema": {"type": "object", "required": [*required], "properties": known}}}}
+
+    unnamed: Json = {**MODEL, "type": ["string", "null"]}
+    in_json, usual = body(JSON_TYPE, "model"), body(JSON_TYPE, model=unnamed)
+    form, usual_form = body("multipart/form-data", "model"), body("multipart/form-data")
     return {
         "/v1/completions": ("Legacy completion, JSON or SSE", in_json),
-        "/v1/embeddings": ("Embeddings", in_json),
-        "/v1/moderations": ("Moderation", in_json),
+        "/v1/embeddings": ("Embeddings", body(JSON_TYPE, "model", "input", input=texts)),
+        "/v1/moderations": ("Moderation", body(JSON_TYPE, "input", input=texts, model=unnamed)),
         "/v1/audio/speech": ("Text to speech", in_json),
         "/v1/audio/transcriptions": ("Speech to text", form),
         "/v1/audio/translations": ("Speech to English text", form),
-        "/v1/images/generations": ("Images from a text", in_json),
-        "/v1/images/edits": ("Images from an image and a text", form),
-        "/v1/images/variations": ("Images like an image", form),
+        "/v1/images/generations": ("Images from a text", usual),
+        "/v1/images/edits": ("Images from an image and a text", usual_form),
+        "/v1/images/variations": ("Images like an image", usual_form),
     }
 
 

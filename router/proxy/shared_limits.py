@@ -2,7 +2,7 @@
 
 The same arithmetic as in `limits`, as one script a request, on Redis's own clock. Redis may be down, hang or forget
 everything: one request waits `PATIENCE_S`, then for `REST_S` nobody asks it and the local limits hold. Usage is booked
-behind the request's back; a place that is never given back runs out after `LEASE_S`.
+behind the request's back; a place is held as long as its node says so, and runs out `LEASE_S` after the node has died.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .limits import DAY_S, WINDOW_S, Allowance, Held, Limiter, Permit, Quota, exhausted, limited
+from .limits import DAY_S, WINDOW_S, Allowance, Held, Limiter, Permit, exhausted, limited, quota_of
 
 if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
 PATIENCE_S = 0.05
 REST_S = 5.0
-LEASE_S = 900
+LEASE_S = 300
 MOST_BOOKINGS = 10_000
 
 _ADMIT = """
@@ -66,19 +66,25 @@ if ARGV[2] ~= '0' then
   redis.call('INCRBYFLOAT', KEYS[4], ARGV[2])
   redis.call('EXPIRE', KEYS[4], 172800)
 end
-if ARGV[3] ~= '' then redis.call('ZREM', KEYS[3], ARGV[3]) end
+if ARGV[3] ~= '' then
+  if ARGV[4] == '0' then redis.call('ZREM', KEYS[3], ARGV[3]) else
+    redis.call('ZADD', KEYS[3], now + tonumber(ARGV[4]), ARGV[3])
+    redis.call('EXPIRE', KEYS[3], ARGV[4])
+  end
+end
 return 1
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Booking:
-    """What is still to be told to Redis: seconds of the token rate, a cost, a place that is free."""
+    """What is still to be told to Redis: seconds of the token rate, a cost, a place that is free or goes on."""
 
     keys: tuple[str, ...]
     tokens_s: float = 0.0
     cost_usd: float = 0.0
     place: str = ""
+    lease_s: int = 0  # of the place; 0: it is free
 
 
 @dataclass(slots=True)
@@ -90,6 +96,7 @@ class SharedPermit(Held):
     allowance: Allowance
     reserved: int
     later: Callable[[_Booking], None]
+    held: dict[str, tuple[str, ...]]
 
     def _book(self, tokens: int | None, cost_usd: float) -> None:
         tpm = self.allowance.tpm
@@ -98,6 +105,7 @@ class SharedPermit(Held):
             self.later(_Booking(self.keys, back_s, cost_usd))
 
     def _free(self) -> None:
+        self.held.pop(self.place, None)
         self.later(_Booking(self.keys, place=self.place))
 
 
@@ -117,6 +125,7 @@ class SharedLimiter:
         self._rests_until_s = 0.0
         self._bookings: asyncio.Queue[_Booking] = asyncio.Queue(MOST_BOOKINGS)
         self._places = itertools.count()
+        self._held: dict[str, tuple[str, ...]] = {}  # places that count, with their keys
         self._node = os.urandom(6).hex()
         self.degraded = False
 
@@ -144,6 +153,18 @@ class SharedLimiter:
 
     async def run(self) -> None:
         """Book usage until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hold())
+            await self._keep_books()
+
+    async def _hold(self) -> None:
+        """Say again and again which places are taken."""
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            for place, keys in self._held.items():
+                self._later(_Booking(keys, place=place, lease_s=LEASE_S))
+
+    async def _keep_books(self) -> None:
         while True:
             booking = await self._bookings.get()
             if time.monotonic() >= self._rests_until_s:
@@ -151,6 +172,7 @@ class SharedLimiter:
                     f"{booking.tokens_s:.6f}" if booking.tokens_s else "0",
                     booking.cost_usd or "0",
                     booking.place,
+                    booking.lease_s,
                 )
                 await self._asked(self._book, booking.keys, arguments)
 
@@ -162,7 +184,11 @@ class SharedLimiter:
         self, allowance: Allowance, answer: Sequence[str], keys: tuple[str, ...], place: str, tokens: int
     ) -> Permit:
         word, wait_s = answer[0], float(answer[1])
-        quotas = _quota(allowance.rpm, float(answer[2])), _quota(allowance.tpm, float(answer[3]))
+        requests, tokens_left = (
+            quota_of(limit, float(behind)) if limit else None
+            for limit, behind in zip((allowance.rpm, allowance.tpm), answer[2:4], strict=True)
+        )
+        quotas = requests, tokens_left
         match word:
             case "budget":
                 raise exhausted(allowance.budget_usd or 0.0, DAY_S - self._wall() % DAY_S)
@@ -173,7 +199,11 @@ class SharedLimiter:
             case "tokens":
                 raise limited("tokens per minute", allowance.tpm or 0, wait_s, quotas)
         reserved = min(tokens, allowance.tpm) if allowance.tpm else tokens
-        return SharedPermit(keys, place, allowance, reserved, self._later, requests=quotas[0], tokens=quotas[1])
+        if allowance.concurrent:
+            self._held[place] = keys
+        return SharedPermit(
+            keys, place, allowance, reserved, self._later, self._held, requests=quotas[0], tokens=quotas[1]
+        )
 
     async def _asked(self, script: "AsyncScript", keys: tuple[str, ...], arguments: Sequence[Any]) -> Any:
         """A script's answer, or None when Redis did not give one in time."""
@@ -197,10 +227,3 @@ class SharedLimiter:
     def _keys(self, tenant: str) -> tuple[str, ...]:
         stem = f"rr:limit:{{{tenant}}}"
         return f"{stem}:rpm", f"{stem}:tpm", f"{stem}:running", f"{stem}:usd:{int(self._wall() // DAY_S)}"
-
-
-def _quota(per_minute: int | None, behind_s: float) -> Quota | None:
-    if not per_minute:
-        return None
-    remaining = int((WINDOW_S - max(0.0, behind_s)) * per_minute / WINDOW_S + 1e-6)
-    return Quota(per_minute, max(0, min(per_minute, remaining)), max(0.0, behind_s))

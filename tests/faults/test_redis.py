@@ -1,6 +1,7 @@
 """Row 75: Redis down, frozen or flushed under a running router: limits go on alone, and readiness says so."""
 
 import contextlib
+import json
 import shutil
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from websockets.sync.client import connect
 
 from .raw import ask
 from .street import Street
@@ -79,6 +81,36 @@ def ready(street):
 def recovered(street):
     """Asked again after its rest, Redis is used again."""
     street.until(lambda: served(street) and ready(street) == "ok", 15)
+
+
+@contextlib.contextmanager
+def opened(street):
+    """What a voice session of the key hears first."""
+    address = f"ws://127.0.0.1:{street.port}/v1/realtime?model=east/ok"
+    with connect(address, additional_headers={"authorization": f"Bearer {METERED}"}, compression=None) as session:
+        yield json.loads(session.recv(5))
+
+
+def test_the_sessions_of_a_key_are_counted_over_all_nodes(tmp_path, redis):
+    keys = f"- {{id: metered, secret: {METERED}, concurrent_sessions: 2}}"
+    with contextlib.ExitStack() as stack:
+        nodes = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            state = f'state: {{url: "unix://{redis.path}"}}\n'
+            nodes.append(stack.enter_context(Street(tmp_path / name, keys=keys, extra=state)))
+        with opened(nodes[0]) as first:
+            with opened(nodes[1]) as second:
+                assert (first["type"], second["type"]) == ("session.created", "session.created")
+                for node in nodes:
+                    with opened(node) as third:
+                        assert third["error"]["code"] == "rate_limit_exceeded"
+
+            def room():
+                with opened(nodes[0]) as fourth:
+                    return fourth["type"] == "session.created"
+
+            nodes[0].until(room, 5)
 
 
 def test_75_redis_that_dies_costs_no_request_and_is_used_again_when_it_is_back(street, redis):

@@ -95,7 +95,7 @@ def moderations(document: Mapping[str, Any], model: str) -> bytes:
 def _inputs(document: Mapping[str, Any]) -> list[str]:
     given = document.get("input")
     listed = given if isinstance(given, list) and not (given and isinstance(given[0], int)) else [given]
-    if given is None or given == "" or not listed:
+    if not isinstance(given, str | list) or not given or not listed:
         raise WrongInput("input", "is missing or empty; give a text or a list of texts")
     if len(listed) > MOST_INPUTS:
         raise WrongInput("input", f"has {len(listed)} entries; {MOST_INPUTS} are allowed")

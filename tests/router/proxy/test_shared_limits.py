@@ -171,3 +171,16 @@ async def test_a_redis_that_only_reads_leaves_the_local_limits(redis):
             assert node.degraded
         finally:
             command(redis[0], "REPLICAOF", "NO", "ONE")
+
+
+async def test_a_place_is_held_while_its_node_lives_and_runs_out_behind_it(redis, monkeypatch):
+    monkeypatch.setattr(shared, "LEASE_S", 1)
+    allowance = Allowance(concurrent=1)
+    async with nodes(redis) as (one, other):
+        await one.admit("held", allowance, tokens=0)
+        await asyncio.sleep(1.5)
+        with pytest.raises(Refusal, match="concurrent"):
+            await other.admit("held", allowance, tokens=0)
+        one._held.clear()  # as a node that has died
+        await asyncio.sleep(1.5)
+        assert await other.admit("held", allowance, tokens=0)
