@@ -2,6 +2,9 @@
 
 Additive increase, multiplicative decrease (Chiu and Jain, 1989): a 429 cuts the ceiling to three quarters of what was
 under way; while it holds calls back it rises by one call each 10 s; after 300 s without a 429 there is none.
+
+What it costs a request, of about 1 µs that the bookkeeping of a target takes: 0.1 µs for the slot that is counted and
+given back; under a ceiling 0.2 µs more, and 1.2 µs for the next decision, which sees the target anew.
 """
 
 import math
