@@ -18,6 +18,7 @@ from .endpoint import Endpoint, ToolServerFault
 REVISION = "2025-06-18"
 KNOWN_REVISIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
 MOST_PAGES, MOST_TOOLS = 32, 512
+MOST_CHARACTERS = 128 * 1024  # of one output: it stays in the conversation
 NOT_FOUND = 404
 INVALID_PARAMS = -32602
 
@@ -56,6 +57,8 @@ class Client:
             raise ToolServerFault("protocol_error", "the arguments are not a JSON object", INVALID_PARAMS)
         result = await self._request("tools/call", {"name": name, "arguments": given})
         text = _text(result)
+        if len(text) > MOST_CHARACTERS:
+            text = f"{text[:MOST_CHARACTERS]}\n[cut off: {len(text)} characters]"
         if result.get("isError"):
             raise ToolServerFault("tool_execution_error", text or "the tool failed")
         return text

@@ -213,6 +213,10 @@ async def test_a_revision_nobody_knows_is_refused(server):
         ),
         ({"content": [], "structuredContent": {"degrees": 21}}, '{"degrees":21}'),
         ({}, ""),
+        (
+            {"content": [{"type": "text", "text": "x" * 200_000}]},
+            "x" * 131_072 + "\n[cut off: 200000 characters]",
+        ),
     ],
 )
 async def test_a_result_is_told_as_text(server, result, text):
