@@ -117,7 +117,7 @@ class Books:
         tokens, target = tokens_of(usage), self._bridge.serving
         permit.settle(
             tokens=0 if tokens is None else tokens.input + tokens.output,
-            cost_usd=cost_usd(target.prices if target is not None else None, tokens),
+            cost_usd=0.0 if tokens is None else cost_usd(target.prices if target is not None else None, tokens),
         )
         permit.release()
 

@@ -15,7 +15,7 @@ from .memory import ASK, CREATE, REMEMBERED, REPLAY, UPDATE, Memory
 from .names import Spelling
 from .notes import ITEMS, OPENED, Note, Sides
 from .responses import SOUND, Responses, used
-from .tail import APPEND
+from .tail import APPEND, COMMIT
 
 Wire = Mapping[str, Any]
 
@@ -44,13 +44,14 @@ class Course:
         self._hidden: set[tuple[str, str]] = set()  # answers to what the client knows: kind and item
         self._hidden_updates = 0
         self._held: bytes | None = None  # an error that may be the upstream's last word
+        self._turn_owed = False  # the user has finished, and the upstream answers that by itself
         self._again: list[bytes] = []  # what is asked once more of the next upstream
         self.last_error: Wire | None = None  # where an error was the upstream's last word
         self.notes: deque[Note] = deque()
 
     @property
     def waits(self) -> bool:
-        """Whether the upstream owes us something."""
+        """Whether the upstream surely owes us something: a turn it may find not worth an answer."""
         return len(self._responses) > 0 or self._memory.tail.waits(ASK)
 
     @property
@@ -116,13 +117,17 @@ class Course:
                 return None
             case "error":
                 return self._error(wire)
+            case "input_audio_buffer.committed":
+                self._turn_owed = self._memory.answers_turns and not self._memory.tail.waits(COMMIT)
             case "response.created":
+                self._turn_owed = False
                 answered = self._memory.tail.answered(ASK)
                 name = self._responses.began(wire, answered.frame if answered is not None else None)
                 self.notes.append(Note("began", name or ""))
             case "response.done":
                 return self._done(wire)
             case "input_audio_buffer.speech_started" | "input_audio_buffer.speech_stopped":
+                self._turn_owed = False
                 self.notes.append(Note(kind.rpartition("_")[2]))
             case _:
                 self._responses.told(kind, wire)
@@ -219,6 +224,8 @@ class Course:
         items = {str(wire["item"].get("id")) for wire in created if wire["type"] == CREATE}
         self._hidden = {(kind, name) for kind in ITEMS for name in items}
         again, self._again = self._again, []
+        if self._turn_owed and not again:
+            again = [event(ASK)]
         return [*head, *again, *self._memory.rest()]
 
     def _meet(self, *, beta: bool) -> None:

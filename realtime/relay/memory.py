@@ -94,6 +94,12 @@ class Memory:
         return self.tail.again()
 
     @property
+    def answers_turns(self) -> bool:
+        """Whether the upstream answers by itself when the user has finished."""
+        detection = self._detection()
+        return detection is not None and not (isinstance(detection, dict) and detection.get("create_response") is False)
+
+    @property
     def lost_ms(self) -> float:
         """Sound that nobody has heard and nobody will."""
         return self.tail.lost_bytes / self._bytes_per_ms("input")
@@ -108,10 +114,12 @@ class Memory:
         self._rest()
 
     def _rest(self) -> None:
+        self.tail.rests = self._detection() is not None and self._speech_ms is None
+
+    def _detection(self) -> Any:
         audio = self._effective.get("audio")
         listens = audio.get("input") if isinstance(audio, dict) else self._effective
-        detects = isinstance(listens, dict) and listens.get("turn_detection") is not None
-        self.tail.rests = detects and self._speech_ms is None
+        return listens.get("turn_detection") if isinstance(listens, dict) else None
 
     def _item(self, kind: str, wire: Wire) -> None:
         item = wire.get("item")

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from policies import Facts, Outcome
+from policies import Facts
 from realtime.account import Account
 from realtime.codec import Dialect
 from realtime.connection import INTERNAL_ERROR, Opening, Receive, Send
@@ -140,14 +140,11 @@ class RelaySession:
                 await self._send(line, sides.up)
 
     async def _send(self, line: Line, frames: Iterable[bytes]) -> None:
-        """Pass frames on, and wait with an upstream that does not read; not for ever."""
-        patience_s = self._bridge.patience_s
-        try:
-            async with asyncio.timeout(patience_s):
-                for frame in frames:
-                    await line.send(frame)
-        except TimeoutError:
-            await line.fail(UpstreamFault(Outcome.WRITE, f"it read nothing for {patience_s:g} s"))
+        """Pass frames on, and wait with an upstream that does not read; the vigil sees that it is not for ever."""
+        for frame in frames:
+            self._vigil.sending()
+            await line.send(frame)
+            self._vigil.sent()
 
     # --- upstream to client ------------------------------------------------------------------------------------------
 
@@ -224,10 +221,9 @@ class RelaySession:
         self._keep()
         self._outbox.close(close, message)
 
-    def _stalled(self, seconds: float) -> None:
+    def _stalled(self, fault: UpstreamFault) -> None:
         if self._line is not None and self._group is not None:
-            message = f"nothing came for {seconds:g} s while a response was due"
-            self._group.create_task(self._line.fail(UpstreamFault(Outcome.IDLE_TIMEOUT, message)))
+            self._group.create_task(self._line.fail(fault))
 
     # --- small things ------------------------------------------------------------------------------------------------
 
@@ -247,7 +243,7 @@ class RelaySession:
 
     def _cancel(self, frame: bytes) -> None:
         if self._line is not None and self._group is not None:
-            self._group.create_task(self._line.send(frame))
+            self._group.create_task(self._send(self._line, [frame]))
 
     def _tell(self, code: str, message: str, *, kind: str = "invalid_request_error") -> None:
         self._outbox.put(event("error", error=error(code, message, kind=kind)))

@@ -7,7 +7,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from policies import Outcome
 from realtime.studio import Studio
+from router.upstreams.base import UpstreamFault
 
 Expire = Callable[[str, str, int], None]
 
@@ -22,14 +24,15 @@ class Owed:
 
 
 class Vigil:
-    """Of one session. `expire(code, message, close code)` ends it, `stalled(seconds)` gives its upstream up."""
+    """Of one session. `expire(code, message, close code)` ends it, `stalled(fault)` gives its upstream up."""
 
-    def __init__(self, studio: Studio, owed: Owed, *, expire: Expire, stalled: Callable[[float], None]) -> None:
+    def __init__(self, studio: Studio, owed: Owed, *, expire: Expire, stalled: Callable[[UpstreamFault], None]) -> None:
         self._studio = studio
         self._owed = owed
         self._expire = expire
         self._stalled = stalled
         self._heard_s = self._client_s = studio.clock()
+        self._sending_s: float | None = None  # since when the upstream has not taken what it is sent
         self._ends: asyncio.TimerHandle | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -57,9 +60,18 @@ class Vigil:
         """A frame of the upstream's, or a reason to wait for one from now on."""
         self._heard_s = self._studio.clock()
 
+    def sending(self) -> None:
+        """The upstream is given something."""
+        self._sending_s = self._studio.clock()
+        self.expect()
+
+    def sent(self) -> None:
+        """It has taken it."""
+        self._sending_s = None
+
     def expect(self) -> None:
         """See to it that what is due is not waited for without an end."""
-        if self._stall is None and self._owed.due():
+        if self._stall is None and (self._sending_s is not None or self._owed.due()):
             self._stall = asyncio.get_running_loop().call_later(self._owed.patience_s(), self._look_for_upstream)
 
     def _look_for_client(self) -> None:
@@ -72,11 +84,16 @@ class Vigil:
 
     def _look_for_upstream(self) -> None:
         self._stall = None
-        if not self._owed.due():
+        now_s, patience_s = self._studio.clock(), self._owed.patience_s()
+        waits = [] if self._sending_s is None else [(now_s - self._sending_s, Outcome.WRITE)]
+        if self._owed.due():
+            waits.append((0.0 if self._owed.held_up() else now_s - self._heard_s, Outcome.IDLE_TIMEOUT))
+        if not waits:
             return
-        patience_s = self._owed.patience_s()
-        left_s = patience_s - (self._studio.clock() - self._heard_s)
-        if self._owed.held_up() or left_s > 0.01:
-            self._stall = asyncio.get_running_loop().call_later(max(0.05, left_s), self._look_for_upstream)
-        else:
-            self._stalled(patience_s)
+        longest_s, outcome = max(waits)
+        if longest_s < patience_s - 0.01:
+            left_s = max(0.05, patience_s - longest_s)
+            self._stall = asyncio.get_running_loop().call_later(left_s, self._look_for_upstream)
+            return
+        why = "it read nothing" if outcome is Outcome.WRITE else "it owed a response and said nothing"
+        self._stalled(UpstreamFault(outcome, f"{why} for {patience_s:g} s"))

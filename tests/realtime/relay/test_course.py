@@ -510,3 +510,35 @@ def test_no_history_breaks_the_course_and_what_it_says_is_json(steps, beta):
 
 def orjson_or_none(wire):
     return json.dumps(wire).encode()
+
+
+def test_a_turn_that_the_upstream_would_have_answered_by_itself_is_asked_about():
+    scene = Scene(DETECTING)
+    scene.append(bytes(4800))
+    scene.up("input_audio_buffer.committed", item_id="u1")
+    assert not scene.course.waits, "it may find the turn not worth an answer"
+    scene.dies()
+    assert kinds(scene.again()) == ["conversation.item.create", "response.create"]
+    scene.up("response.created", response={"id": "r1", "conversation_id": "c"})
+    scene.dies()
+    assert kinds(scene.again()) == ["conversation.item.create", "response.create"], "once for the broken response"
+
+
+def test_a_turn_that_nobody_would_have_answered_is_not():
+    silent = {**MANUAL, "audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}}
+    for session, by_hand in ((silent, False), (MANUAL, False), (DETECTING, True)):
+        scene = Scene(session)
+        if by_hand:
+            scene.says("input_audio_buffer.commit", event_id="c")
+        scene.up("input_audio_buffer.committed", item_id="u1")
+        scene.dies()
+        assert kinds(scene.again()) == []
+
+
+def test_a_session_that_is_none_passes_as_it_is_and_is_hidden_all_the_same():
+    scene = Scene()
+    assert scene.up("session.updated", session=7) == [{"type": "session.updated", "session": 7}]
+    assert scene.up("session.created", session=7) == []
+    assert scene.up("response.done", response=7) == [{"type": "response.done", "response": 7}]
+    [refused] = scene.up("error", error={"type": "server_error", "event_id": "theirs"})
+    assert refused["error"]["event_id"] == "theirs"
