@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -77,17 +77,25 @@ class Line:
                 let_go()
 
     async def _part(self, code: int) -> None:
-        held = self._socket.get_extra_info("socket")
-        with suppress(OSError), ExitStack() as stack:
-            twin = None
-            if held is not None:  # by another name, which is ours whatever becomes of the first
-                twin = stack.enter_context(socket.socket(fileno=os.dup(held.fileno())))
-            try:
-                async with asyncio.timeout(GOODBYE_S):
-                    await self._socket.close(code=code)
-            except TimeoutError:
-                if twin is not None:  # nobody takes our goodbye, and what waits before it would wait for ever
+        twin = self._twin()
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._socket.close(code=code)
+        except TimeoutError:
+            if twin is not None:  # nobody takes our goodbye, and what waits before it would wait for ever
+                with suppress(OSError):
                     twin.shutdown(socket.SHUT_RDWR)
+        finally:
+            if twin is not None:
+                twin.close()
+
+    def _twin(self) -> socket.socket | None:
+        """The connection by another name, which is ours whatever becomes of the first."""
+        held = self._socket.get_extra_info("socket")
+        try:
+            return None if held is None else socket.socket(fileno=os.dup(held.fileno()))
+        except OSError:
+            return None
 
 
 class RealtimeUpstream:
