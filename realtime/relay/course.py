@@ -11,7 +11,7 @@ from typing import Any
 
 from .asking import NOT_JSON, asked_of
 from .frames import OWN_ID, event, glance, opened, with_event_id, written
-from .memory import ASK, CREATE, REMEMBERED, REPLAY, UPDATE, Memory
+from .memory import ASK, CREATE, REMEMBERED, REPLAY, SETTINGS_AGAIN, UPDATE, Memory
 from .names import Spelling
 from .notes import ITEMS, OPENED, Note, Sides
 from .responses import SOUND, Responses, used
@@ -169,7 +169,9 @@ class Course:
         event_id = told.get("event_id")
         self._memory.refused(event_id)
         self.last_error = told
-        if isinstance(event_id, str) and event_id.startswith(REPLAY):
+        if event_id == SETTINGS_AGAIN:  # the client must know: they do not hold here
+            self._hidden_updates = 0
+        elif isinstance(event_id, str) and event_id.startswith(REPLAY):
             self.notes.append(Note("odd"))
             return None
         if isinstance(event_id, str) and event_id.startswith(OWN_ID):

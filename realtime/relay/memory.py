@@ -12,6 +12,7 @@ UPDATE, CREATE, ASK = "session.update", "conversation.item.create", "response.cr
 DELETE, TRUNCATE = "conversation.item.delete", "conversation.item.truncate"
 REMEMBERED = frozenset({UPDATE, CREATE, ASK, DELETE, TRUNCATE, COMMIT, CLEAR})
 REPLAY = "rr_replay_"
+SETTINGS_AGAIN = f"{REPLAY}session"
 TALK_BYTES_PER_MS = {"audio/pcm": 48, "pcm16": 48}  # of 24 kHz samples; G.711 has eight
 PHONE_BYTES_PER_MS = 8
 
@@ -83,7 +84,7 @@ class Memory:
         """Frames that tell it what the client knows already; their answers are not for the client."""
         frames = []
         if self.settings:
-            frames.append(with_event_id(event(UPDATE, session=self.settings), f"{REPLAY}session"))
+            frames.append(with_event_id(event(UPDATE, session=self.settings), SETTINGS_AGAIN))
         for number, item in enumerate(self.items.again(text="text" if beta else "output_text")):
             frames.append(with_event_id(event(CREATE, item=item), f"{REPLAY}{number}"))
         return frames

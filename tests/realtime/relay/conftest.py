@@ -25,7 +25,7 @@ POOLS = {
     "hanging": ("bad/never", "bad/hang", GOOD),
     "unfriendly": ("bad/error-first", GOOD),
     "young": ("bad/young__1011", GOOD),
-    "cut": ("bad/young__", "bad/good__cut"),
+    "cut": ("bad/young__", "bad/good__cut", "bad/good__cut2"),
     "asked": ("bad/asked__1011", "bad/good__asked"),
     "silent": ("bad/silent", "bad/good__silent"),
     "begun": ("bad/begun__1008", "bad/good__begun"),

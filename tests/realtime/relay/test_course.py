@@ -542,3 +542,12 @@ def test_a_session_that_is_none_passes_as_it_is_and_is_hidden_all_the_same():
     assert scene.up("response.done", response=7) == [{"type": "response.done", "response": 7}]
     [refused] = scene.up("error", error={"type": "server_error", "event_id": "theirs"})
     assert refused["error"]["event_id"] == "theirs"
+
+
+def test_settings_that_the_next_upstream_refuses_are_told_and_hide_no_later_answer():
+    scene = Scene(begins={"voice": "x"})
+    scene.dies()
+    [update] = scene.again()
+    [told] = scene.up("error", error={"type": "invalid_request_error", "event_id": update["event_id"]})
+    assert told["error"]["event_id"] is None
+    assert len(scene.up("session.updated", session=MANUAL)) == 1

@@ -277,3 +277,11 @@ async def test_a_hundred_sessions_whose_upstream_dies_young_all_live(relay):
     ended = await asyncio.gather(*(one(number) for number in range(100)))
     whole = [end for end in ended if end == ("completed", 1, [])]
     assert len(whole) >= 99
+
+
+async def test_auto_means_a_model_that_writes(relay):
+    async with relay.session("auto") as client:
+        await told(client)
+        await asked(client)
+        response = await client.done()
+    assert [one["stage"] for one in attempts(response)] == ["llm"]
