@@ -20,7 +20,7 @@ Samples = npt.NDArray[np.int16]
 Listener = Callable[[float, bytes], None]  # speech probability of a frame, and the frame: 16 kHz s16le
 Scheduler = Callable[[Callable[[], None]], object]  # loop.call_soon, or a test's own
 
-MAX_BATCH = 128  # keeps one round near a millisecond; the others wait for the next loop callback
+MAX_BATCH = 48  # what stays in the nearest caches, half a millisecond; the others wait for the next loop callback
 HIDDEN, CELL = slice(CONTEXT, CONTEXT + UNITS), slice(CONTEXT + UNITS, CONTEXT + 2 * UNITS)
 
 

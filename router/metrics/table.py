@@ -95,7 +95,7 @@ TABLE: tuple[Row, ...] = (
     Row("rr_voice_speculations_total", "counter", ("outcome",),
         "Replies begun on a guess inside the silence window: begun, adopted or dropped."),
     Row("rr_vad_frames_total", "counter", (), "Frames of 32 ms scored by the speech detector, all sessions together."),
-    Row("rr_vad_rounds_total", "counter", (), "Rounds of the speech detector; one scores up to 128 sessions' frames."),
+    Row("rr_vad_rounds_total", "counter", (), "Rounds of the speech detector; one scores up to 48 sessions' frames."),
     Row("rr_vad_busy_seconds_total", "counter", (), "Time the event loop spent scoring speech."),
     Row("rr_experiment_assignments_total", "counter", ("experiment", "variant"),
         "Exposures, forced ones left out: a unit's request met a variant; experiment is the router's name and route."),
