@@ -1,7 +1,9 @@
 """A control group of a test's own: how much processor and memory one process may use."""
 
+import contextlib
 import os
 import secrets
+import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
@@ -28,9 +30,14 @@ class Group:
         return self
 
     def __exit__(self, *_):
-        for pid in (self.place / "cgroup.procs").read_text().split():
-            (self.place.parent / "cgroup.procs").write_text(pid)
-        self.place.rmdir()
+        for _ in range(200):  # a process that has just ended may still count
+            with contextlib.suppress(OSError):
+                for pid in (self.place / "cgroup.procs").read_text().split():
+                    (self.place.parent / "cgroup.procs").write_text(pid)
+                self.place.rmdir()
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"the control group {self.place} does not go")
 
     def __setitem__(self, name, value):
         (self.place / name).write_text(str(value))
