@@ -125,7 +125,7 @@ class Witness:
         return Evidence(
             heard=heard,
             calls=[Call(one.model, one.ended) for one in street.server.journal.seen[self.calls_before :]],
-            rows=self._rows(),
+            rows=None if self._dropped(exposition) else self._rows(),
             before=self.before,
             after=None if exposition is None else samples(exposition),
             sinks=sinks,
@@ -137,6 +137,11 @@ class Witness:
             killed=self._killed(),
             unheard=self.unheard,
         )
+
+    def _dropped(self, exposition):
+        """Whether records were lost, and said to be: a database that could not be opened for want of descriptors."""
+        name = "rr_records_dropped_total"
+        return exposition is not None and samples(exposition).get(name, 0.0) > self.before.get(name, 0.0)
 
     def _killed(self):
         return (self.street.process.poll() or 0) < 0
