@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 # How long reads gather, from so many members on. Most members first.
-GATHER_S = ((48, 0.040), (24, 0.020), (8, 0.010), (0, 0.0))
+GATHER_S = ((24, 0.020), (8, 0.010), (0, 0.0))
 
 
 class Member(Protocol):
