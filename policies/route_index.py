@@ -60,7 +60,7 @@ class RouteIndex:
         self._unmatched = tuple(_record(route, matched=False) for route in self._routes)
         self._matched = tuple(_record(route, matched=True) for route in self._routes)
         self._records: dict[tuple[str, ...], Tested] = {}
-        self._names = None if self._asked & WHOLE else tuple(sorted(self._asked | by_variable.keys()))
+        self._names = None if self._asked & WHOLE else tuple(sorted(self._asked.union(by_variable)))
         self._found: dict[Texts, tuple[Route | None, Tested]] = {}
         self._depended: dict[tuple[frozenset[str], Texts], str | None] = {}
 

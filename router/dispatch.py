@@ -13,6 +13,7 @@ import orjson
 
 from policies import Attempt, Decision, Outcome, Target, Timeouts, Try
 
+from .answers import Choice, decode
 from .clock import Clock
 from .observers import Trace
 from .splice import spliced, with_form_model
@@ -24,21 +25,6 @@ CHAT = "/chat/completions"
 NO_STREAM_OPTIONS = frozenset({"mistral"})  # providers known to refuse the field: their usage is not asked for
 MOST_TOKENS = (("max_completion_tokens", "max_tokens"), ("max_tokens", "max_completion_tokens"))  # one limit, two names
 _FINISHES = ("length", "content_filter", "tool_calls", "function_call")
-
-
-class _Choice(msgspec.Struct):
-    message: dict[str, Any] | None = None
-    finish_reason: str | None = None
-    text: str | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: dict[str, Any] | None = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 @dataclass(slots=True)
@@ -204,7 +190,7 @@ def judge(errand: Errand, target: Target, reply: Reply, body: bytes) -> Whole:
     if errand.path != CHAT:
         return _other(target, content_type, body, status)
     try:
-        answer = _decode(body)
+        answer = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _malformed(content_type, status) from None
     if answer.error is not None:
@@ -214,7 +200,7 @@ def judge(errand: Errand, target: Target, reply: Reply, body: bytes) -> Whole:
     return Whole(body, "application/json", answer.usage, target, status)
 
 
-def _says(choice: _Choice) -> bool:
+def _says(choice: Choice) -> bool:
     message = choice.message
     if message is None:
         return bool(choice.text)

@@ -11,27 +11,12 @@ from typing import Any
 import msgspec
 import orjson
 
+from .answers import Chunk, StreamedChoice, decode_chunk
 from .splice import model_in, named
 
 DONE = b"[DONE]"
 _NO_USAGE = b',"usage":null'
 _SILENT_FINISHES = ("length", "content_filter")  # a stream may end so without having said anything
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: dict[str, Any] | None = None
-    finish_reason: str | None = None
-    text: str | None = None  # of the older completions endpoint
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: dict[str, Any] | None = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(_Chunk).decode
 MEANINGFUL = ("content", "tool_calls", "refusal", "audio", "function_call", "reasoning_content", "reasoning")
 
 
@@ -94,7 +79,7 @@ class Passage:
             if b"\n" in payload:
                 payload = payload.replace(b"\n", b" ")  # noqa: PLW2901  in JSON a line end is white space
             try:
-                chunk = _decode(payload)
+                chunk = decode_chunk(payload)
             except msgspec.ValidationError:
                 out.append(payload)  # JSON of another shape: not ours to judge
                 continue
@@ -109,7 +94,7 @@ class Passage:
             self._take(payload, chunk, out)
         return self._leaving(out)
 
-    def _take(self, payload: bytes, chunk: _Chunk, out: list[bytes]) -> None:
+    def _take(self, payload: bytes, chunk: Chunk, out: list[bytes]) -> None:
         choices = chunk.choices
         if chunk.usage is not None:
             self.usage = chunk.usage
@@ -140,7 +125,7 @@ class Passage:
             out.append(self.held)
         self.held = payload
 
-    def _meaningful(self, choice: _Choice) -> bool:
+    def _meaningful(self, choice: StreamedChoice) -> bool:
         delta = choice.delta
         if delta:
             content = delta.get("content")
@@ -157,13 +142,13 @@ class Passage:
             return True
         return False
 
-    def _remember(self, choice: _Choice, content: Any) -> None:
+    def _remember(self, choice: StreamedChoice, content: Any) -> None:
         if choice.index or not isinstance(content, str):
             self.textual = False
         elif not self._prefix:
             self.text.append(content)
 
-    def _stitch(self, choice: _Choice) -> str:
+    def _stitch(self, choice: StreamedChoice) -> str:
         """The part of this delta that the client does not have yet."""
         content = (choice.delta or {}).get("content")
         if not isinstance(content, str) or choice.index:

@@ -15,6 +15,7 @@ from policies import Feature, Outcome, Try
 
 from .dispatch import CHAT, Errand, completion_tokens
 from .ending import interrupted
+from .parsed import parsed
 from .passage import DONE, Diverged, Passage
 from .record import Record, Warned
 from .refusal import Refusal
@@ -142,17 +143,9 @@ class Stream:
             self.close()
             raise
 
-    async def chunks(self) -> AsyncIterator[dict[str, Any]]:
+    def chunks(self) -> AsyncIterator[dict[str, Any]]:
         """The chunks, parsed, without `[DONE]`. Raises Refusal for an interruption."""
-        events = EventReader()
-        while piece := await self.read():
-            for payload in events.feed(piece):
-                if payload == DONE:
-                    continue
-                chunk = orjson.loads(payload)
-                if "error" in chunk:
-                    raise interrupted(self.record)
-                yield chunk
+        return parsed(self.read, self.record)
 
     def close(self) -> None:
         """Stop reading: cuts the upstream at once (cancelled_by_client) when the end was not reached. Repeatable."""

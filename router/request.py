@@ -114,7 +114,7 @@ def _parse(document: Mapping[str, Any], messages: list[Mapping[str, Any]], needs
 
 def _routing(document: Mapping[str, Any]) -> dict[str, Any]:
     """The routing fields, `extra_body` winning per field and, in `metadata`, per key."""
-    routing = {name: document[name] for name in ROUTING & document.keys()}
+    routing = {name: document[name] for name in ROUTING.intersection(document)}
     extra = document.get("extra_body")
     if extra is None:
         return routing
