@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ REDACTED = "[redacted]"
 COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}  # of the level, on a terminal
 _QUEUE_LINES = 10_000
 _FIELD_CHARACTERS = 2000
+_FRONTS = 1024  # remembered at most
 _SECRETS = re.compile(
     r"""\b(?:sk|pk|rk|ek|gsk|xai|tgp|AIza)[-_][\w-]{8,}     # keys with a well-known beginning
       | \bAIza[\w-]{20,}
@@ -68,14 +69,35 @@ class Line(logging.Formatter):
         self._colours = colours or {}
         self._redact = redaction
         self.plain = lru_cache(1024)(self._cleaned)  # a text from outside without keys, fit for a field
+        self.fronts: dict[Hashable, str] = {}  # see `front`
 
     def write(self, items: Sequence[Item]) -> list[str]:
         """Whatever is queued, as lines; what is a line already was made by `event`."""
         return [item if isinstance(item, str) else self._formatted(item) for item in items]
 
-    def event(self, wall_s: float, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
-        """A line of fields whose texts have passed `plain`, or are ours from the first to the last character."""
-        return self._joined(moment(wall_s), level, name, message, fields)
+    def front(self, key: Hashable, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
+        """What many lines say alike, as `event` takes it; kept in `fronts` under the key. Its texts are `plain`."""
+        if len(self.fronts) >= _FRONTS:
+            self.fronts.clear()
+        if self.json:
+            head = {"level": level.lower(), "logger": name, "message": message}
+            made = orjson.dumps({**head, **fields}, default=str)[1:-1].decode()
+        else:
+            made = f"{self._word(level)} {message} {_words(fields)}"
+        self.fronts[key] = made
+        return made
+
+    def event(self, wall_s: float, front: str, figures: Mapping[str, Any]) -> str:
+        """A line whose texts have passed `plain`, or are ours from the first to the last character."""
+        when = moment(wall_s)
+        if self.json:
+            return f'{{"time":"{when}",{front},{orjson.dumps(figures)[1:].decode()}'
+        return f"{when[11:23]} {front} {_words(figures)}"
+
+    def forget(self) -> None:
+        """What was cleaned before is cleaned anew: there is another secret."""
+        self.plain.cache_clear()
+        self.fronts.clear()
 
     def _cleaned(self, text: str) -> str:
         return escaped(self._redact(text[:_FIELD_CHARACTERS]))
@@ -101,14 +123,11 @@ class Line(logging.Formatter):
         if self.json:
             head = {"time": when, "level": level.lower(), "logger": name, "message": message}
             return orjson.dumps({**head, **fields, **head}, default=str).decode()
+        return f"{when[11:23]} {self._word(level)} {message} {_words(fields)}".rstrip(" ")
+
+    def _word(self, level: str) -> str:
         colour, word = self._colours.get(level), f"{level:7}"
-        word = word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
-        words = [f"{when[11:23]} {word} {message}"]
-        for label, value in fields.items():
-            kind = value.__class__
-            simple = kind is int or kind is float or (kind is str and value and " " not in value)
-            words.append(f"{label}={value}" if simple else f"{label}={_console(value)}")
-        return " ".join(words)
+        return word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
 
     def _plain(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, bool | int | float):
@@ -158,7 +177,7 @@ class Logging:
     def protect(self, secrets: Iterable[str]) -> None:
         """Redact these from now on too."""
         self.redaction.known = Redaction.of([*self.redaction.known, *secrets]).known
-        self.handler.line.plain.cache_clear()
+        self.handler.line.forget()
 
     @property
     def lost(self) -> int:
@@ -228,6 +247,15 @@ def escaped(text: str) -> str:
     return "".join(
         one if one.isprintable() else f"\\x{ord(one):02x}" if ord(one) < 256 else f"\\u{ord(one):04x}" for one in text
     )
+
+
+def _words(fields: Mapping[str, Any]) -> str:
+    words = []
+    for label, value in fields.items():
+        kind = value.__class__
+        simple = kind is int or kind is float or (kind is str and value and " " not in value)
+        words.append(f"{label}={value}" if simple else f"{label}={_console(value)}")
+    return " ".join(words)
 
 
 def _console(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cost import cost_usd, tokens_of
-from .logs import Queued
+from .logs import Line, Queued
 from .observers import Silent, TurnedAway
 from .record import Record
 
@@ -29,11 +29,11 @@ class RequestLog(Silent):
             return
         handlers = _house.handlers
         if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_house.propagate or _logger.handlers):
-            queued, name = handlers[0], "INFO" if level == logging.INFO else "WARNING"
-            fields = fields_of(record, queued.line.plain)
-            queued.emit(queued.line.event(time.time(), name, _logger.name, "request", fields))
+            queued = handlers[0]
+            line = queued.line
+            queued.emit(line.event(time.time(), _front(record, line, level), figures(record, line.plain)))
         else:
-            _logger.log(level, "request", extra={"fields": fields_of(record)})
+            _logger.log(level, "request", extra={"fields": {**repeating(record), **figures(record)}})
 
     def on_turned_away(self, refused: TurnedAway) -> None:
         """Log a refusal at the door."""
@@ -50,13 +50,40 @@ class RequestLog(Silent):
             _logger.info("request refused", extra={"fields": fields})
 
 
-def fields_of(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]:
-    """What a request's line says, what is read first first; what is not known is left out.
-
-    `plain` cleans the texts that clients have a hand in: ids, and models, which also name targets.
-    """
-    decision, served, tokens = record.decision, record.served, tokens_of(record.usage)
+def _front(record: Record, line: Line, level: int) -> str:
+    """What many requests' lines say alike, written once for all of them."""
+    decision, outcome, served = record.decision, record.outcome, record.served
     attempts = record.attempts
+    tried = (served.target.name,) if served is not None and len(attempts) == 1 else _tried(record)
+    key = (
+        record.kind,
+        record.status,
+        None if outcome is None else outcome._value_,
+        decision.requested,
+        decision.router,
+        decision.route_id,
+        decision.variant_id,
+        record.streamed,
+        record.key_id,
+        *tried,
+    )
+    front = line.fronts.get(key)
+    if front is None:
+        fields = repeating(record, line.plain)
+        front = line.front(key, logging.getLevelName(level), _logger.name, "request", fields)
+    return front
+
+
+def _tried(record: Record) -> tuple[str, ...]:
+    return tuple([f"{one.target.name}:{one.outcome._value_}" for one in record.attempts])
+
+
+def repeating(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]:
+    """The fields of which there are few combinations; what is not known is left out.
+
+    `plain` cleans the texts that clients have a hand in: models, which also name targets.
+    """
+    decision, served = record.decision, record.served
     fields: dict[str, Any] = {"kind": record.kind}
     if record.status is not None:
         fields["status"] = record.status
@@ -69,7 +96,17 @@ def fields_of(record: Record, plain: Callable[[str], str] = str) -> dict[str, An
             fields["variant"] = decision.variant_id
     if served is not None:
         fields["served"] = plain(served.target.name)
-    fields["attempts"] = [f"{plain(one.target.name)}:{one.outcome._value_}" for one in attempts]
+    fields["attempts"] = [plain(one) for one in _tried(record)]
+    fields["stream"] = record.streamed
+    if record.key_id is not None:
+        fields["key_id"] = record.key_id
+    return fields
+
+
+def figures(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]:
+    """The fields that differ from request to request: numbers and ids."""
+    served, tokens, attempts = record.served, tokens_of(record.usage), record.attempts
+    fields: dict[str, Any] = {}
     if record.ended_s is not None:
         fields["duration_ms"] = round((record.ended_s - record.started_s) * 1000, 1)
     if served is not None and served.first_token_s is not None:
@@ -79,9 +116,6 @@ def fields_of(record: Record, plain: Callable[[str], str] = str) -> dict[str, An
         cost = cost_usd(attempts[-1].target.prices if attempts else None, tokens)
         if cost is not None:
             fields["cost_usd"] = cost
-    fields["stream"] = record.streamed
-    if record.key_id is not None:
-        fields["key_id"] = record.key_id
     if record.request_id is not None:
         own = _OWN_ID.fullmatch(record.request_id)
         fields["request_id"] = record.request_id if own else plain(record.request_id)
