@@ -5,10 +5,19 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check setup setup-test clean format lock
+.PHONY: run compiled test check setup setup-test clean format lock
 
-run: setup
-	@$(BIN)/realtime-router serve $(ARGS)
+run: setup $(if $(COMPILED),build/compiled/.made)
+	@$(if $(COMPILED),PYTHONPATH=$(CURDIR)/build/compiled) $(BIN)/realtime-router serve $(ARGS)
+
+# The hot path in C (`make run COMPILED=1` uses it): needs a C compiler and Python's headers.
+compiled: setup build/compiled/.made
+
+build/compiled/.made: deploy/compile.py deploy/compile.lock $(shell find policies router realtime -name '*.py')
+	@echo "compiling the hot path (two to three minutes)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input -qq --require-hashes -r deploy/compile.lock
+	@$(BIN)/python deploy/compile.py build/compiled
+	@touch $@
 
 test: setup-test check
 	@# Thousands of tests share two cores with real servers and browsers: what failed gets one more try, alone.
@@ -43,6 +52,7 @@ LOCK = uv pip compile pyproject.toml - --universal --python-version 3.11 --gener
 lock:
 	echo 'setuptools>=77' | $(LOCK) --extra voice --extra redis --extra postgres --extra otel --extra test -o requirements.lock
 	echo 'setuptools>=77' | $(LOCK) --extra voice --extra otel -c requirements.lock -o deploy/run.lock
+	printf 'mypy\nsetuptools>=77\n' | $(subst pyproject.toml,,$(LOCK)) -c requirements.lock -o deploy/compile.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

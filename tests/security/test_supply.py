@@ -65,7 +65,7 @@ def test_the_wheel_holds_our_packages_and_no_start_up_hook(tmp_path):
 
 
 def test_every_locked_package_has_hashes():
-    for lock in ("requirements.lock", "deploy/run.lock"):
+    for lock in ("requirements.lock", "deploy/run.lock", "deploy/compile.lock"):
         text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
         pins = [line for line in text.splitlines() if re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==", line, re.IGNORECASE)]
         assert len(pins) > 20
