@@ -20,6 +20,7 @@ from .measure import seconds_since
 
 ROOT = Path(__file__).parent.parent
 HOME = Path(os.environ.get("RR_BENCH_HOME", ROOT / ".bench"))  # where peers are installed
+COMPILED = HOME / "compiled"  # our own hot path in C: see deploy/compile.py
 MOCK_PORT = 9101
 JSON_MOCK_PORT = 9102
 GATEWAY_CPU = 0

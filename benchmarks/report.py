@@ -90,7 +90,7 @@ def plot(results: list[Result], path: Path) -> None:
     )
     figure, axes = plt.subplots(2, 2, figsize=(11, 6.5), layout="constrained")
     names = [r.name for r in results]
-    colours = ["#2b6cb0" if name == "realtime-router" else "#a0aec0" for name in names]
+    colours = ["#2b6cb0" if name.startswith("realtime-router") else "#a0aec0" for name in names]
     for axis, (title, values) in zip(axes.flat, panels, strict=True):
         least = min(value for value in values if value > 0) / 3
         bars = axis.barh(names, [max(value, least) for value in values], color=colours)

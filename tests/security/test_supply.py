@@ -68,7 +68,7 @@ def test_every_locked_package_has_hashes():
     for lock in ("requirements.lock", "deploy/run.lock", "deploy/compile.lock"):
         text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
         pins = [line for line in text.splitlines() if re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==", line, re.IGNORECASE)]
-        assert len(pins) > 20
+        assert len(pins) > 5
         assert [line for line in pins if "--hash=sha256:" not in line] == []
 
 
