@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -135,7 +136,7 @@ def rows_of(database, query):
     """What the records answer, waiting for the writer."""
     until = time.monotonic() + 10
     while True:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             rows = connection.execute(query).fetchall()
         if rows or time.monotonic() > until:
             return rows

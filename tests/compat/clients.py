@@ -59,6 +59,7 @@ PIPECAT = Python(
     (
         *OPENAI,
         "pipecat-ai==1.14.0",
+        "audioop-lts==0.2.2; python_version >= '3.13'",
         "aiofiles==25.1.0",
         "docstring-parser==0.18.0",
         "loguru==0.7.3",
@@ -71,5 +72,13 @@ PIPECAT = Python(
 )
 # The turn model of pipecat, what runs it, and no more of pipecat than its own reading of it needs.
 SMART_TURN = Python(
-    "smart-turn", ("pipecat-ai==1.14.0", "onnxruntime==1.31.1", "loguru==0.7.3", "soxr==1.1.0", "wait-for2==0.4.1")
+    "smart-turn",
+    (
+        "pipecat-ai==1.14.0",
+        "audioop-lts==0.2.2; python_version >= '3.13'",
+        "onnxruntime==1.31.1",
+        "loguru==0.7.3",
+        "soxr==1.1.0",
+        "wait-for2==0.4.1",
+    ),
 )
