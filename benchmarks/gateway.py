@@ -1,7 +1,7 @@
 """Gateways side by side: CPU per request, throughput, added latency, CPU per streamed chunk, memory, start-up time.
 
     python -m benchmarks.gateway --setup          installs the peers (PyPI, npm; nginx and wrk from Debian)
-    python -m benchmarks.gateway [--quick] [--only realtime-router+nginx]
+    python -m benchmarks.gateway [--quick] [--only realtime-router,nginx]
 
 One machine, one run: the gateways have CPU 0 and are measured in turns, several times over; the mock provider and the
 load generator share CPU 1. Absolute times on a busy machine mean little, so the table also gives each figure as a ratio
@@ -31,7 +31,7 @@ from .report import STREAMS, Result, plot, table
 HERE = Path(__file__).parent
 MOCK_CPU = 1
 ROUNDS = 5
-COMPILED = "realtime-router, compiled"
+COMPILED = "realtime-router-compiled"
 PORTKEY = {  # the server below it: from 1.14 on its headers cannot be changed, and every stream ends in "immutable"
     "dependencies": {"@portkey-ai/gateway": "^1.15.2"},
     "overrides": {"@hono/node-server": "1.13.8"},
@@ -199,14 +199,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--setup", action="store_true", help="install the peers and stop")
     options.add_argument("--quick", action="store_true", help="short runs, for a look")
-    options.add_argument("--only", default="", help="gateways, with + between them")
+    options.add_argument("--only", default="", help="comma-separated gateways")
     options.add_argument("--streams", type=int, default=512, help="how many 50-token/s streams at once")
     options.add_argument("--output", type=Path, default=HERE)
     chosen = options.parse_args()
     if chosen.setup:
         setup()
         return
-    names = chosen.only.split("+") if chosen.only else [gateway.name for gateway in GATEWAYS]
+    names = chosen.only.split(",") if chosen.only else [gateway.name for gateway in GATEWAYS]
     gateways = [one for one in GATEWAYS if one.name in names and (one.name != COMPILED or peers.COMPILED.is_dir())]
     found = {gateway.name: Result(gateway.name) for gateway in gateways}
     seconds = 1 if chosen.quick else 4

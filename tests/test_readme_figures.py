@@ -10,7 +10,7 @@ NAMES = {
     "nginx": "nginx, `proxy_pass`",
     "tensorzero": "TensorZero (Rust)",
     "realtime-router": "**Realtime Router**",
-    "realtime-router, compiled": "**Realtime Router**, compiled",
+    "realtime-router-compiled": "**Realtime Router**, compiled",
     "portkey": "Portkey (Node)",
     "litellm": "LiteLLM (Python)",
 }
