@@ -22,8 +22,8 @@ from realtime.protocol import (
 from .dialect import Dialect
 from .shapes import Refusal
 
-_MAX_AUDIO_BYTES = 15 * 1024 * 1024
-MAX_AUDIO_TEXT = _MAX_AUDIO_BYTES // 3 * 4 + 4
+MAX_AUDIO_BYTES = 15 * 1024 * 1024
+MAX_AUDIO_TEXT = MAX_AUDIO_BYTES // 3 * 4 + 4
 _IMAGE_URLS = ("data:image/", "https://", "http://")
 _MCP_OWN = ("type", "object", "id")
 _CALL_RESULT: Mapping[str, Any] = {"approval_request_id": None, "output": None, "error": None}  # some clients insist
@@ -38,7 +38,7 @@ def audio_bytes(text: str | bytes, path: str) -> bytes:
     except (binascii.Error, ValueError):
         message = f"Invalid '{path}'. Expected base64-encoded audio bytes, but got an invalid value."
         raise Refusal("invalid_value", message, path) from None
-    if len(audio) > _MAX_AUDIO_BYTES:
+    if len(audio) > MAX_AUDIO_BYTES:
         raise too_much_audio(path)
     return audio
 

@@ -7,7 +7,7 @@ the whole is ever copied: on fresh memory a copy alone takes longer than others 
 import re
 from collections.abc import Iterator
 
-from .items import MAX_AUDIO_TEXT, audio_bytes, too_much_audio
+from .items import MAX_AUDIO_BYTES, MAX_AUDIO_TEXT, audio_bytes, too_much_audio
 
 _PIECE = 256 * 1024  # characters, a whole number of groups of four: less than a millisecond of decoding
 _AUDIO = re.compile(rb'"audio"\s*:\s*"')
@@ -29,8 +29,13 @@ def audio_pieces(frame: bytearray, start: int, end: int) -> Iterator[bytes]:
     """The audio of a base64 text, piece by piece. Raises Refusal, as for the whole."""
     if end - start > MAX_AUDIO_TEXT:
         raise too_much_audio("audio")
+    left_bytes = MAX_AUDIO_BYTES
     for at in range(start, end, _PIECE):
         piece = bytes(frame[at : min(at + _PIECE, end)])
         if piece.endswith(b"=") and at + _PIECE < end:
             piece += b"="  # it ends too early: no base64
-        yield audio_bytes(piece, "audio")
+        audio = audio_bytes(piece, "audio")
+        left_bytes -= len(audio)
+        if left_bytes < 0:
+            raise too_much_audio("audio")
+        yield audio

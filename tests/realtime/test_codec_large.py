@@ -45,6 +45,11 @@ def test_more_than_fifteen_mebibytes_are_refused_without_decoding():
         whole(wire)
 
 
+def test_one_byte_beyond_fifteen_mebibytes_is_refused_though_its_text_is_not_too_long():
+    with pytest.raises(Refusal, match="15 MiB"):
+        whole(frame(base64.b64encode(bytes(15 * 1024 * 1024 + 1)).decode()))
+
+
 @pytest.mark.parametrize(
     "wire",
     [

@@ -78,9 +78,12 @@ async def test_a_key_that_has_used_up_its_requests_is_told_and_the_response_take
         assert (await client.done())["status"] == "completed"
         await client.send("response.create")
         error = (await client.until("error"))["error"]
-    assert error["type"] == "rate_limit_error"
-    [seen] = relay.seen("good__limited")
-    assert seen[-1]["type"] == "response.cancel"
+        assert error["type"] == "rate_limit_error"
+        [seen] = relay.seen("good__limited")
+        async with asyncio.timeout(5):
+            while seen[-1]["type"] != "response.cancel":  # on its way
+                await asyncio.sleep(0.01)
+                [seen] = relay.seen("good__limited")
 
 
 async def test_a_wrong_key_and_an_unknown_model_are_refused_as_ever(relay):
