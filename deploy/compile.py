@@ -11,6 +11,7 @@ by msgspec or pydantic, or have heirs outside; async generators; and what classe
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 from mypyc.build import mypycify
@@ -37,6 +38,10 @@ def sources() -> list[str]:
 
 def compile_into(folder: Path) -> None:
     """Copy the packages there and build the extension modules beside their sources."""
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        sys.exit("needs a C compiler; on Debian: apt-get install gcc libc6-dev")
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        sys.exit("needs Python's headers; on Debian: apt-get install python3-dev")
     shutil.rmtree(folder, ignore_errors=True)
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
