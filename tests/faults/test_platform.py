@@ -182,11 +182,16 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
         peak = max(crowd(street, raw, seconds=2, workers=24)[1] for _ in range(2))
         for times, least in LOADS.items():
             with Pulse(street, session) as pulse:
-                loads = (crowd(street, raw, seconds=4, per_second=times * peak) for _ in range(3))
-                answers, share = next((one, rate / peak) for one, rate in loads if rate >= least * peak)
-            refused = [one for one in answers if one.status == 503]
-            assert {one.status for one in answers} <= {200, 503}
-            assert refused or times == 2  # the peak of a machine with other work may have been half of what it can do
+                for _ in range(4):  # whoever answers more than his peak had been measured too low: ask for more
+                    answers, rate = crowd(street, raw, seconds=4, per_second=times * peak)
+                    refused = [one for one in answers if one.status == 503]
+                    assert {one.status for one in answers} <= {200, 503}
+                    peak = max(peak, rate)
+                    share = rate / peak
+                    if refused and share >= least:
+                        break
+            assert refused
+            assert share >= least
             assert all(one.retry_after for one in refused)
             waited_s = sorted(one.seconds for one in answers)[int(len(answers) * 0.99)]
             figures.keep(row(77, f"{times} times"), max(0.0, 100 - 100 * share), "% below what it can take")
