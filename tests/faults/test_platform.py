@@ -180,7 +180,6 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
         group["cpu.cfs_quota_us"] = control_groups.PERIOD_US // 20
         raw = chat("east/ok@load", stream=False)
         peak = max(crowd(street, raw, seconds=2, workers=24)[1] for _ in range(2))
-        shed = 0  # in all: a machine with other work may not bring the lesser loads about
         for times, least in LOADS.items():
             with Pulse(street, session) as pulse:
                 for _ in range(4):  # whoever answers more than his peak had been measured too low: ask for more
@@ -189,9 +188,9 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
                     assert {one.status for one in answers} <= {200, 503}
                     peak = max(peak, rate)
                     share = rate / peak
-                    if refused and share >= least:
+                    if (refused or times == 2) and share >= least:
                         break
-            shed += len(refused)
+            assert refused or times == 2  # the peak of a machine with other work may have been half of what it can do
             assert share >= least
             assert all(one.retry_after for one in refused)
             waited_s = sorted(one.seconds for one in answers)[int(len(answers) * 0.99)]
@@ -200,7 +199,6 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
             assert pulse.statuses == {200}
             assert pulse.slowest_s < 4
         group["cpu.cfs_quota_us"] = -1
-        assert shed
         assert ask(street, "east/ok@after", stream=False).seconds < 2
         assert street.total("rr_inflight") == 0
 

@@ -64,12 +64,14 @@ def test_the_wheel_holds_our_packages_and_no_start_up_hook(tmp_path):
     ]
 
 
-def test_every_locked_package_has_hashes():
-    for lock in ("requirements.lock", "deploy/run.lock", "deploy/compile.lock"):
-        text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
-        pins = [line for line in text.splitlines() if re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==", line, re.IGNORECASE)]
-        assert len(pins) > 5
-        assert [line for line in pins if "--hash=sha256:" not in line] == []
+@pytest.mark.parametrize(
+    ("lock", "least"), [("requirements.lock", 20), ("deploy/run.lock", 20), ("deploy/compile.lock", 5)]
+)
+def test_every_locked_package_has_hashes(lock, least):
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    pins = [line for line in text.splitlines() if re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==", line, re.IGNORECASE)]
+    assert len(pins) > least
+    assert [line for line in pins if "--hash=sha256:" not in line] == []
 
 
 def test_litellm_is_pinned_beyond_the_releases_that_stole_keys_and_without_its_proxy():
