@@ -147,7 +147,8 @@ class Session:
             return
         if type(output) is p.AudioSpoken:
             response_id = output.place.response_id
-            pipeline.keep_sound(output)
+            if self._machine.holds(output.place.item_id):
+                pipeline.keep_sound(output)
             sent = pipeline.stamps.unwritten(response_id)
             self._outbox.put(frame, audio_of=response_id, on_sent=sent)
         else:

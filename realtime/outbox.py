@@ -14,7 +14,7 @@ from typing import Any
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Write = Callable[[Sequence[bytes]], bool]  # sends texts at once, or says that it cannot
 
-AUDIO_LIMIT_BYTES = 1024 * 1024  # producers of audio wait above this
+AUDIO_LIMIT_BYTES = 512 * 1024  # producers of audio wait above this: eight seconds of PCM
 HARD_LIMIT_BYTES = 8 * 1024 * 1024  # a client that does not read its events
 POLICY_VIOLATION = 1008
 
@@ -78,6 +78,8 @@ class Outbox:
                 self._queue(frame)
 
     def _queue(self, frame: _Frame) -> None:
+        if frame.response_id is None:  # JSON as it is made has four KiB of room or more, which would wait with it
+            frame.text = bytes(memoryview(frame.text))
         self._frames.append(frame)
         self._waiting_bytes += len(frame.text)
         if self._waiting_bytes > HARD_LIMIT_BYTES:

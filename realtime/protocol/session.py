@@ -115,6 +115,10 @@ class SessionMachine:
         """Who has the floor."""
         return self._replies.floor
 
+    def holds(self, item_id: str) -> bool:
+        """Whether the item is in the conversation, where a client can retrieve it."""
+        return self._state.conversation.get(item_id) is not None
+
     def receive(self, event: Event) -> tuple[Output, ...]:
         """Take one event; what the client is told and what has to be done, in that order.
 

@@ -1,6 +1,9 @@
 """The outbox keeps order, forgets audio nobody may hear, and never grows without bound."""
 
 import asyncio
+import tracemalloc
+
+import orjson
 
 from realtime.outbox import AUDIO_LIMIT_BYTES, HARD_LIMIT_BYTES, Outbox
 
@@ -64,6 +67,16 @@ async def test_dropping_audio_makes_room_again():
     outbox.drop("resp_1")
     await asyncio.wait_for(outbox.room(), 1)
     assert outbox.waiting_bytes == 0
+
+
+def test_what_waits_takes_no_more_room_than_its_text():
+    outbox = Outbox()
+    tracemalloc.start()
+    for number in range(1000):
+        outbox.put(orjson.dumps({"number": number}))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 1000 * 500
 
 
 async def test_a_client_that_reads_nothing_at_all_is_closed_with_1008():

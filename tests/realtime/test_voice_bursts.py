@@ -136,3 +136,24 @@ async def test_recordings_of_a_client_come_back_too(port, caller):
         await client.send("conversation.item.retrieve", item_id=item_id)
         got = (await client.until("conversation.item.retrieved"))["item"]["content"][0]
     assert len(base64.b64decode(got["audio"])) == pytest.approx(len(sound), abs=480)
+
+
+async def test_replies_beside_the_conversation_push_no_sound_out(port):
+    """Nobody can retrieve theirs."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "say one two"}]}
+    long = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "say " + "a long word " * 15}],
+    }
+    async with connected(port, microphone=False) as client:
+        await client.send("conversation.item.create", item=item)
+        await client.send("response.create")
+        kept = (await client.done())["output"][0]["id"]
+        before_bytes = len(client.audio())
+        await client.send("response.create", response={"conversation": "none", "input": [long]})
+        await client.done()
+        assert len(client.audio()) - before_bytes > 256 * 1024
+        await client.send("conversation.item.retrieve", item_id=kept)
+        got = (await client.until("conversation.item.retrieved"))["item"]["content"][0]
+    assert base64.b64decode(got["audio"]) == client.audio()[:before_bytes]
