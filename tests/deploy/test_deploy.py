@@ -74,7 +74,7 @@ def test_the_lock_of_the_image_can_hear_speak_and_trace():
 
 def test_commands_of_the_image_exist():
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert 'CMD ["realtime-router", "health"]' in DOCKERFILE
+    assert 'CMD realtime-router health --url "http://127.0.0.1:$RR_PORT"' in DOCKERFILE
     assert "health" in names
     assert LOCAL_URL.endswith(f":{PORT}")
     assert 'CMD ["serve"]' in DOCKERFILE
