@@ -69,7 +69,7 @@ def _voice_findings(config: "Config") -> "list[Finding]":
 def _add_talk(app: "typer.Typer") -> None:
     import typer
 
-    from router.cli.app import LOCAL_URL
+    from router.cli.app import LOCAL_URL, KeyOption, MetadataOption, UrlOption, UserOption
 
     @app.command("talk")
     def talk(
@@ -81,10 +81,10 @@ def _add_talk(app: "typer.Typer") -> None:
         out: Annotated[Path | None, typer.Option(help="Where to write the reply, as WAV.")] = None,
         voice: Annotated[str, typer.Option(help="Who speaks --say: auto, rms, slt, kal16, awb, espeak.")] = "auto",
         model: Annotated[str, typer.Option("--model", "-m", help="router/NAME or a model.")] = "router/demo",
-        url: Annotated[str, typer.Option(envvar="RR_URL", help="A running router.")] = LOCAL_URL,
-        key: Annotated[str, typer.Option(envvar=["RR_API_KEY", "RR_KEY"], help="API key.")] = "",
-        user: Annotated[str | None, typer.Option(help="User id: stays with one variant.")] = None,
-        metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE for routing.")] = None,
+        url: UrlOption = LOCAL_URL,
+        key: KeyOption = "",
+        user: UserOption = None,
+        metadata: MetadataOption = None,
     ) -> None:
         """Ask a running router by voice: transcript, decision, attempts, where the time went, the reply as WAV."""
         from .talk import Talk, run

@@ -25,6 +25,12 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", envvar="RR_CONFIG", metavar="FILE", help="Server file; without one: the defaults."),
 ]
 UrlOption = Annotated[str, typer.Option("--url", envvar="RR_URL", help="Address of a running router.")]
+KeyOption = Annotated[str, typer.Option("--key", envvar=["RR_API_KEY", "RR_KEY"], help="API key, where one is needed.")]
+UserOption = Annotated[str | None, typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")]
+MetadataOption = Annotated[
+    list[str] | None,
+    typer.Option("--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; may be repeated."),
+]
 CHECKS: "list[Check]" = []  # what the floor above wants looked at by `check`
 LOCAL_URL = "http://127.0.0.1:8080"
 
@@ -64,13 +70,8 @@ def check(
 def explain(
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Model string, e.g. router/support or auto.")],
-    user: Annotated[str | None, typer.Option("--user", "-u", help="Who asks: makes assignment sticky.")] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; JSON values, may be repeated."
-        ),
-    ] = None,
+    user: UserOption = None,
+    metadata: MetadataOption = None,
     message: Annotated[str | None, typer.Option("--message", help="What the user says.")] = None,
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -127,12 +128,9 @@ def chat(
     text: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Say this and leave.")] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="Model string.")] = "router/demo",
     url: UrlOption = LOCAL_URL,
-    key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key, where one is needed.")] = "",
-    user: Annotated[str | None, typer.Option("--user", "-u", help="Who asks.")] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option("--metadata", "-d", metavar="KEY=VALUE", help="Facts for conditions; may be repeated."),
-    ] = None,
+    key: KeyOption = "",
+    user: UserOption = None,
+    metadata: MetadataOption = None,
 ) -> None:
     """Talk to a running router: streams the answer, shows the decision and every attempt. Reads a pipe, too."""
     from .chat import Talk, run
@@ -153,12 +151,12 @@ def health(url: UrlOption = LOCAL_URL) -> None:
 def tail(
     *,
     url: UrlOption = LOCAL_URL,
-    key: Annotated[str, typer.Option("--key", envvar="RR_API_KEY", help="API key: its own requests are shown.")] = "",
+    key: KeyOption = "",
     last: Annotated[int, typer.Option("--last", "-n", min=0, max=200, help="Past requests to begin with.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Do not follow.")] = False,
 ) -> None:
-    """Follow the requests of a running router: decision, attempts, times, tokens. Ctrl-C leaves."""
+    """Follow the requests of a running router (with a key: its own). Ctrl-C leaves."""
     from .tail import Watch, run
 
     raise typer.Exit(run(Watch(url, key, last, as_json, not once)))
