@@ -16,7 +16,8 @@ compiled: setup build/compiled/.made
 build/compiled/.made: deploy/compile.py deploy/compile.lock $(shell find policies router realtime -name '*.py')
 	@echo "compiling the hot path (two to three minutes)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input -qq --require-hashes -r deploy/compile.lock
-	@$(BIN)/python deploy/compile.py build/compiled
+	@mkdir -p build
+	@$(BIN)/python deploy/compile.py build/compiled >build/compile.log || { cat build/compile.log; exit 1; }
 	@touch $@
 
 test: setup-test check

@@ -1,4 +1,4 @@
-"""The words at the start of `serve`: what is served, and lines to try next that can be pasted as they are."""
+"""The words at the start of `serve`: what is served and how, and lines to try next that can be pasted as they are."""
 
 import shutil
 import sys
@@ -6,8 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from router import walk
 from router.config import Config
 from router.server import Binding
+
+COMPILED = "hot path:  compiled\n"
 
 
 def shown(binding: Binding) -> str:
@@ -21,7 +24,7 @@ def welcome(out: Console, url: str, config: Config) -> None:
     providers = ", ".join(config.providers)
     routers = ", ".join(f"router/{source.router.router}" for source in config.routers) or "none"
     out.print(f"[bold]Realtime Router[/] is ready at [bold]{url}[/]")
-    out.print(f"providers: {providers}\nrouters:   {routers}\n", markup=False)
+    out.print(f"providers: {providers}\nrouters:   {routers}\n{COMPILED if compiled() else ''}", markup=False)
     out.print("Try next, in another terminal:", style="bold")
     out.print("\n".join(tries(config, url)), markup=False)
     sys.stdout.flush()
@@ -45,6 +48,11 @@ def tries(config: Config, url: str) -> list[str]:
         f"  Playground: {url}/ (talk, type, and see each decision explained)",
         f"  API page: {url}/docs",
     ]
+
+
+def compiled() -> bool:
+    """Whether the rooms that requests pass through run as extension modules (deploy/compile.py made them)."""
+    return not walk.__file__.endswith(".py")
 
 
 def typed(program: str) -> str:

@@ -75,6 +75,11 @@ def test_what_runs_is_what_was_compiled(built):
     assert all(path.endswith(".so") and path.startswith(str(built)) for path in said.split())
 
 
+def test_the_words_at_the_start_say_so(built):
+    code, said = run(built, "-c", "from realtime.welcome import compiled; print(compiled())")
+    assert (code, said) == (0, "True\n")
+
+
 def test_the_fault_matrix_holds_for_the_compiled_build(built):
     code, said = run(
         built, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/faults/test_matrix.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.welcome import typed
+from realtime.welcome import compiled, typed
 
 
 @pytest.fixture
@@ -42,3 +42,7 @@ def test_the_same_name_of_another_environment_is_not_meant(environment, tmp_path
     monkeypatch.setenv("PATH", str(other))
     monkeypatch.chdir(tmp_path)
     assert typed("python") == ".venv/bin/python"
+
+
+def test_the_sources_themselves_are_not_called_compiled():
+    assert compiled() is False
