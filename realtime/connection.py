@@ -4,65 +4,34 @@ The machine is touched by one loop only: an event that arises while another is b
 """
 
 import asyncio
-import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, get_args
+from typing import get_args
 
-from router.proxy.auth import OPEN, Principal
-from router.proxy.limits import Limiter
 from router.ws_protocol import LARGE_TEXT, ShortWay
 
 from . import protocol as p
 from .account import Account
-from .codec import Codec, Dialect, usual_audio
+from .codec import Codec, usual_audio
 from .codec import Refusal as Misread
 from .codec.large import audio_pieces, parted
 from .ear import Ear
+from .lifetime import BINARY, DEFECT, INTERNAL_ERROR, Receive, Send, life, too_fast
+from .opening import Opening
 from .outbox import Outbox
-from .packets import PacketMeter
 from .pipeline import Pipeline
 from .studio import Studio
 
-log = logging.getLogger("realtime.session")
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 EFFECTS = frozenset(get_args(p.Effect))
-INTERNAL_ERROR = 1011
 BACKLOG_FRAMES = 64
 VERDICT_S = 0.005  # between two looks whether a verdict has come
 IDS_AT_ONCE = 32
 COUNTED_AT_ONCE = 16  # pieces of audio
 HEARD_AT_ONCE_BYTES = 96 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a session begins: spelling, first settings, the rules of its endpoint, and what it may send."""
-
-    dialect: Dialect
-    settings: p.SessionSettings
-    rules: p.SessionRules
-    meter: PacketMeter
-    principal: Principal = OPEN
-    limiter: Limiter | None = None
-    bound: Mapping[str, Any] = field(default_factory=dict)  # the session a client secret carries, as it was written
-    session_id: str = field(default_factory=lambda: f"sess_{secrets.token_hex(10)}")
-
-
-class Drains(Protocol):
-    """A session, as far as the end of the server is concerned."""
-
-    def drain(self) -> None:
-        """The server wants to end."""
-        ...
 
 
 def fresh_ids(session_id: str) -> Callable[[str], str]:
@@ -123,7 +92,7 @@ class Session:
             self._taking = False
             self._outbox.push()
             if broken:  # the detector and timers call from outside of any task: end the session all the same
-                self._outbox.close(INTERNAL_ERROR, "internal error")
+                self._outbox.close(INTERNAL_ERROR, DEFECT)
 
     def _put_out(self, output: p.Output) -> None:
         pipeline = self._pipeline
@@ -158,10 +127,8 @@ class Session:
         """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
         studio, opening = self._studio, self._opening
         account = Account(self.id, opening.principal, opening.limiter)
-        for observer in studio.observers:
-            observer.on_sessions(1)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with life(self.id, send) as group:
                 self._pipeline = Pipeline(studio, group, self._outbox, self.post, account)
                 self._pipeline.foresee = self._machine.foresee
                 self._pipeline.perform(p.ApplySettings(opening.settings))
@@ -178,16 +145,8 @@ class Session:
                         way.offer_to(None)
                     reader.cancel()
                     self._pipeline.close()
-        except* (ConnectionError, OSError):
-            log.debug("client gone", extra={"fields": {"session_id": self.id}})
-        except* Exception:
-            log.exception("defect in a session", extra={"fields": {"session_id": self.id}})
-            with suppress(OSError, RuntimeError):
-                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": "internal error"})
         finally:
             self._pipeline = None  # it holds `post`: without this, a session would wait for the garbage collector
-            for observer in studio.observers:
-                observer.on_sessions(-1)
 
     async def _read(self, receive: Receive) -> None:
         clock_ms, decode, meter = self._studio.clock_ms, self._codec.decode, self._opening.meter
@@ -202,15 +161,12 @@ class Session:
             large = message.get(LARGE_TEXT)
             frame = message.get("text", large)
             if frame is None:
-                binary = p.Fault(
-                    code="invalid_event",
-                    message="Expected a text WebSocket message; binary frames are not supported.",
-                )
-                self.post(p.Malformed(fault=binary, at_ms=clock_ms()))
+                self.post(p.Malformed(fault=BINARY, at_ms=clock_ms()))
                 continue
             wait_s = meter.take()
             if wait_s > 0:
-                await self._slow_down(wait_s)
+                self.post(p.Malformed(fault=too_fast(wait_s), at_ms=clock_ms()))
+                await self._hold(wait_s)
             event = await self._decode_large(large) if large is not None else decode(frame, at_ms=clock_ms())
             self.post(event)
             if type(event) is p.AppendAudio and self._pipeline is not None:
@@ -265,15 +221,6 @@ class Session:
             return False
         return True
 
-    async def _slow_down(self, wait_s: float) -> None:
-        fault = p.Fault(
-            code="rate_limit_exceeded",
-            message=f"Too many events a second for this key; reading pauses for {wait_s * 1000:.0f} ms.",
-            kind="rate_limit_error",
-        )
-        self.post(p.Malformed(fault=fault, at_ms=self._studio.clock_ms()))
-        await self._hold(wait_s)
-
     async def _hold(self, wait_s: float) -> None:
         """Let the client wait: what comes meanwhile queues up behind."""
         self._holds = True
@@ -283,36 +230,3 @@ class Session:
     def drain(self) -> None:
         """The server wants to end."""
         self.post(p.Draining(at_ms=self._studio.clock_ms()))
-
-
-class Sessions:
-    """The sessions of one server, for draining and for limits per key."""
-
-    def __init__(self) -> None:
-        self._by_tenant: MutableMapping[str, set[Drains]] = {}
-
-    def count(self, tenant: str) -> int:
-        """How many sessions a key has open."""
-        return len(self._by_tenant.get(tenant, ()))
-
-    def add(self, tenant: str, session: Drains) -> None:
-        """A session begins."""
-        self._by_tenant.setdefault(tenant, set()).add(session)
-
-    def remove(self, tenant: str, session: Drains) -> None:
-        """A session has ended."""
-        mine = self._by_tenant.get(tenant, set())
-        mine.discard(session)
-        if not mine:
-            self._by_tenant.pop(tenant, None)
-
-    def drain(self) -> None:
-        """Tell all of them."""
-        for mine in list(self._by_tenant.values()):
-            for session in list(mine):
-                session.drain()
-
-    @property
-    def all(self) -> Mapping[str, set[Drains]]:
-        """By key."""
-        return self._by_tenant

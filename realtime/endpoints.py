@@ -20,13 +20,15 @@ from router.ws_protocol import SHORT_WAY
 from . import protocol as p
 from .addresses import INWORLD_PATHS, OPENAI_PATHS, refuse_upgrade
 from .codec import Codec, Dialect
-from .connection import Opening, Receive, Send, Session, Sessions
-from .opening import Names, bound_settings, rules_of
+from .connection import Session
+from .lifetime import Receive, Send
+from .opening import Names, Opening, bound_settings, rules_of
 from .packets import PacketMeters
 from .relay.door import RelayDoor
 from .relay.endings import close_code
 from .relay.session import RelaySession
 from .relay.upstream import RealtimeUpstreams
+from .sessions import Sessions
 from .studio import Studio
 
 SUBPROTOCOL = "realtime"
@@ -123,13 +125,18 @@ class VoiceEndpoints:
             self.sessions.remove(principal.tenant, session)
             place.release()
 
-    @staticmethod
     async def _serve(
-        session: Session | RelaySession, asked: Asked, scope: Mapping[str, Any], receive: Receive, send: Send
+        self, session: Session | RelaySession, asked: Asked, scope: Mapping[str, Any], receive: Receive, send: Send
     ) -> None:
         await send({"type": "websocket.accept", "subprotocol": chosen_subprotocol(asked)})
         short = scope.get("extensions", {}).get(SHORT_WAY)
-        await session.run(receive, send, short["way"] if short else None)
+        for observer in self.studio.observers:
+            observer.on_sessions(1)
+        try:
+            await session.run(receive, send, short["way"] if short else None)
+        finally:
+            for observer in self.studio.observers:
+                observer.on_sessions(-1)
 
     def _authenticate(self, asked: Asked) -> Principal:
         headers = dict(asked.headers)

@@ -6,12 +6,13 @@ The same for a WebSocket and for the REST calls that mint a client secret: the a
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policies import Decision, Facts
 from router.config import Realtime
-from router.proxy.auth import Principal
+from router.proxy.auth import OPEN, Principal
+from router.proxy.limits import Limiter
 from router.refusal import Refusal
 from router.router import Caller, Router
 
@@ -19,6 +20,7 @@ from . import protocol as p
 from .codec import Dialect, read_session, wire_param, write_session
 from .codec import Refusal as Misread
 from .mcp.endpoint import reachable
+from .packets import PacketMeter
 
 VOICE = Caller(protocol="realtime")
 SPEAKS = "{!r} hears and speaks by itself; connect anew with ?model= to talk to it."
@@ -28,6 +30,20 @@ NAMES = (
     ("hearing", "settings.transcription.model"),
     ("speaking", "settings.speech_model"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins: spelling, first settings, the rules of its endpoint, and what it may send."""
+
+    dialect: Dialect
+    settings: p.SessionSettings
+    rules: p.SessionRules
+    meter: PacketMeter
+    principal: Principal = OPEN
+    limiter: Limiter | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict)  # the session a client secret carries, as it was written
+    session_id: str = field(default_factory=lambda: f"sess_{secrets.token_hex(10)}")
 
 
 def first_settings(realtime: Realtime, dialect: Dialect) -> p.SessionSettings:

@@ -24,8 +24,8 @@ from .kernels import settle_kernels
 from .stages.weights import VoiceUnavailable, smart_turn_path
 
 if TYPE_CHECKING:
-    from .connection import Receive, Send
     from .endpoints import VoiceEndpoints
+    from .lifetime import Receive, Send
     from .speech.catalogue import SpeechCatalogue
     from .speech.local_stt import SphinxSettings
     from .stages.vad import VadBatcher

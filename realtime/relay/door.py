@@ -4,8 +4,7 @@ import secrets
 from dataclasses import replace
 
 from policies import Facts, Plan
-from realtime.connection import Opening
-from realtime.opening import VOICE
+from realtime.opening import VOICE, Opening
 from realtime.protocol import routing_facts
 from realtime.studio import Studio
 from router.refusal import Refusal

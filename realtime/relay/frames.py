@@ -90,6 +90,6 @@ def written(wire: Mapping[str, Any]) -> bytes:
     return orjson.dumps(wire)
 
 
-def error(code: str, message: str, *, kind: str = "server_error", **fields: Any) -> dict[str, Any]:
+def error(code: str | None, message: str, *, kind: str = "server_error", **fields: Any) -> dict[str, Any]:
     """The inside of an `error` event. Fields: `param`, `event_id`."""
     return {"type": kind, "code": code, "message": message, "param": None, "event_id": None, **fields}

@@ -5,9 +5,7 @@ bounded both ways: who does not read is not read from.
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -15,8 +13,10 @@ import orjson
 from policies import Facts
 from realtime.account import Account
 from realtime.codec import Dialect
-from realtime.connection import INTERNAL_ERROR, Opening, Receive, Send
+from realtime.lifetime import BINARY, Receive, Send, life, too_fast
+from realtime.opening import Opening
 from realtime.outbox import Outbox
+from realtime.protocol import Fault
 from realtime.studio import Studio
 from router.refusal import Refusal
 from router.upstreams.base import UpstreamFault
@@ -31,7 +31,6 @@ from .names import beginning
 from .upstream import Line, RealtimeUpstreams
 from .vigil import Owed, Vigil
 
-log = logging.getLogger("realtime.session")
 SILENT_S = 1.0  # an upstream that dies so young, with nothing lost, is replaced without a word
 GOING = "The server is shutting down."
 
@@ -72,10 +71,8 @@ class RelaySession:
 
     async def run(self, receive: Receive, send: Send, way: ShortWay | None = None) -> None:
         """Serve the connection until either side ends it. `way`: past the server's queues, where it has one."""
-        for observer in self._studio.observers:
-            observer.on_sessions(1)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with life(self.id, send) as group:
                 self._group = self._books.group = group
                 tasks = [group.create_task(self._read(receive)), group.create_task(self._pump())]
                 self._vigil.begin()
@@ -85,16 +82,8 @@ class RelaySession:
                     for task in tasks:
                         task.cancel()
                     self._vigil.end()
-        except* (ConnectionError, OSError):
-            log.debug("client gone", extra={"fields": {"session_id": self.id}})
-        except* Exception:
-            log.exception("defect in a session", extra={"fields": {"session_id": self.id}})
-            with suppress(OSError, RuntimeError):
-                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": "internal error"})
         finally:
             await self.close()
-            for observer in self._studio.observers:
-                observer.on_sessions(-1)
 
     async def close(self) -> None:
         """Let go of the upstream and end the record. May be repeated."""
@@ -122,12 +111,11 @@ class RelaySession:
             self._vigil.client_spoke()
             text = message.get("text")
             if text is None:
-                self._tell("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
+                self._tell(BINARY)
                 continue
             wait_s = meter.take()
             if wait_s > 0:
-                words = f"Too many events a second for this key; reading pauses for {wait_s * 1000:.0f} ms."
-                self._tell("rate_limit_exceeded", words, kind="rate_limit_error")
+                self._tell(too_fast(wait_s))
                 await asyncio.sleep(wait_s)
             await self._ready.wait()
             if not self._course.waits:
@@ -199,18 +187,17 @@ class RelaySession:
             line = self._line = await self._bridge.next()
         except Refusal as refusal:
             code = refusal.code or "upstream_error"
-            self._put([event("error", error=error(code, refusal.message, kind=refusal.kind))])
+            self._tell(Fault(code=code, message=refusal.message, kind=refusal.kind))
             self._outbox.close(close_code(refusal), f"{refusal.kind}.{code}")
             return None
         frames = self._course.resume(beta=self._bridge.beta)
         items, lost_ms = self._course.said_again()
         if not silent or lost_ms:
-            self._tell(
-                "upstream_changed",
+            told = (
                 f"{lost} ended the session ({fault.outcome.value}); it goes on with {self._bridge.target}: "
-                f"{items} items were told again, {lost_ms:.0f} ms of sound were lost.",
-                kind="server_error",
+                f"{items} items were told again, {lost_ms:.0f} ms of sound were lost."
             )
+            self._tell(Fault(code="upstream_changed", message=told, kind="server_error"))
         return line, frames
 
     # --- the end -----------------------------------------------------------------------------------------------------
@@ -245,8 +232,8 @@ class RelaySession:
         if self._line is not None and self._group is not None:
             self._group.create_task(self._send(self._line, [frame]))
 
-    def _tell(self, code: str, message: str, *, kind: str = "invalid_request_error") -> None:
-        self._outbox.put(event("error", error=error(code, message, kind=kind)))
+    def _tell(self, fault: Fault) -> None:
+        self._outbox.put(event("error", error=error(fault.code, fault.message, kind=fault.kind)))
 
     def _attempts(self) -> Any:
         told = self._bridge.attempts()
