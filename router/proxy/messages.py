@@ -1,5 +1,7 @@
 """`/v1/messages`: Anthropic's Messages in front of chat; `/v1/messages/count_tokens` estimates, it asks nobody."""
 
+from functools import partial
+
 from .dialects import MessageAnswer, read_message
 from .documents import JsonObject
 from .site import Site
@@ -11,9 +13,9 @@ def answering(site: Site) -> Translated:
     return Translated(site, read)
 
 
-def read(document: JsonObject) -> tuple[JsonObject, Tell]:
-    """A request as a chat, and who tells its answer."""
-    asked = read_message(document)
+def read(document: JsonObject, *, counting: bool = False) -> tuple[JsonObject, Tell]:
+    """A request as a chat, and who tells its answer. `counting`: nobody will answer it."""
+    asked = read_message(document, counting=counting)
 
     def tell(seed: str, _now_s: int) -> Telling:
         return MessageAnswer(thinks=asked.thinks, warnings=asked.warnings, seed=seed)
@@ -23,4 +25,4 @@ def read(document: JsonObject) -> tuple[JsonObject, Tell]:
 
 def counting(site: Site) -> TokenCount:
     """The endpoint that estimates."""
-    return TokenCount(site, lambda document: read_message(document, counting=True).chat)
+    return TokenCount(site, partial(read, counting=True))

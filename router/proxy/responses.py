@@ -25,7 +25,7 @@ def read(document: JsonObject) -> tuple[JsonObject, Tell]:
 
 def counting(site: Site) -> TokenCount:
     """The endpoint that estimates."""
-    return TokenCount(site, lambda document: read_response(document).chat, {"object": "response.input_tokens"})
+    return TokenCount(site, read, {"object": "response.input_tokens"})
 
 
 class Stored:

@@ -6,6 +6,7 @@ and on their way out, piece by piece.
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,9 +15,10 @@ import orjson
 from router.passage import DONE
 from router.record import Record
 from router.refusal import Refusal
-from router.router import Completion, Stream
+from router.router import Caller, Completion, Stream
 from router.sse import EventReader
 
+from .auth import Principal
 from .chat import Streamed, answer_whole
 from .dialects import count_tokens
 from .documents import JsonObject, check_chat, check_depth, parse
@@ -49,6 +51,30 @@ Tell = Callable[[str, int], Telling]  # from what ids are made of, and the time 
 Read = Callable[[JsonObject], tuple[JsonObject, Tell]]  # from a request to the chat and to who tells its answer
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was read: who asks, for what chat, and who tells its answer."""
+
+    principal: Principal
+    caller: Caller
+    size_bytes: int
+    chat: JsonObject
+    tell: Tell
+
+    @classmethod
+    async def of(cls, exchange: Exchange, site: Site, read: Read) -> "Asked":
+        """Raises Refusal for what cannot be read, and for who may not ask for it."""
+        principal = site.known(exchange)
+        body = await exchange.body(site.body_limit_bytes)
+        document = parse(body)
+        check_depth(body, document)
+        chat, tell = read(document)
+        check_chat(chat)
+        caller = site.caller(exchange, principal)
+        site.check_scope(principal, chat, caller)
+        return cls(principal, caller, len(body), chat, tell)
+
+
 class Translated:
     """An endpoint of such an API. `read` raises Refusal for what it cannot read."""
 
@@ -59,22 +85,16 @@ class Translated:
     async def __call__(self, exchange: Exchange) -> None:
         """Serve one request. Raises Refusal before the header commit, ClientGone when nobody listens."""
         site = self._site
-        principal = site.known(exchange)
-        body = await exchange.body(site.body_limit_bytes)
-        document = parse(body)
-        check_depth(body, document)
-        chat, tell = self._read(document)
-        check_chat(chat)
-        caller = site.caller(exchange, principal)
-        site.check_scope(principal, chat, caller)
-        permit = await site.admit(principal, size_bytes=len(body), document=chat)
+        asked = await Asked.of(exchange, site, self._read)
+        chat, tell = asked.chat, asked.tell
+        permit = await site.admit(asked.principal, size_bytes=asked.size_bytes, document=chat)
         router = site.router
         try:
             if chat.get("stream"):
                 streamed = Told(site, exchange, permit, tell)
-                await exchange.watched(streamed.serve(partial(told, partial(router.stream, chat, caller), tell)))
+                await exchange.watched(streamed.serve(partial(told, partial(router.stream, chat, asked.caller), tell)))
             else:
-                call = whole(partial(router.complete, chat, caller), tell)
+                call = whole(partial(router.complete, chat, asked.caller), tell)
                 await exchange.watched(answer_whole(site, exchange, permit, call))
         finally:
             permit.release()
@@ -83,25 +103,16 @@ class Translated:
 class TokenCount:
     """An endpoint that estimates how many tokens a request of such an API has; nobody is asked."""
 
-    def __init__(
-        self, site: Site, chat_of: Callable[[JsonObject], JsonObject], more: Mapping[str, str] = NOTHING
-    ) -> None:
+    def __init__(self, site: Site, read: Read, more: Mapping[str, str] = NOTHING) -> None:
         """`more`: what the answer says beside the number."""
         self._site = site
-        self._chat_of = chat_of
+        self._read = read
         self._more = more
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer. Raises Refusal for a request that cannot be read."""
-        site = self._site
-        principal = site.known(exchange)
-        body = await exchange.body(site.body_limit_bytes)
-        document = parse(body)
-        check_depth(body, document)
-        chat = self._chat_of(document)
-        check_chat(chat)
-        site.check_scope(principal, chat, site.caller(exchange, principal))
-        await exchange.respond(200, orjson.dumps({**self._more, "input_tokens": count_tokens(chat)}))
+        asked = await Asked.of(exchange, self._site, self._read)
+        await exchange.respond(200, orjson.dumps({**self._more, "input_tokens": count_tokens(asked.chat)}))
 
 
 async def whole(call: Callable[[], Awaitable[Completion]], tell: Tell) -> Completion:
