@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 from .cycle import CYCLE, KNOWN, LeanCycle
 from .deadline import Deadline
 from .repeated import RepeatedHead
+from .turnstile import Refusals
 
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
@@ -59,9 +60,10 @@ class _RefusedError(Exception):
 
 
 class HardenedProtocol(HttpToolsProtocol):
-    """One client connection. Subclasses set `limits`."""
+    """One client connection. Subclasses set `limits` and `refusals`."""
 
     limits: ClassVar[WireLimits] = WireLimits()
+    refusals: ClassVar[Refusals] = Refusals()
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.refusals.taken += 1
         if len(self.connections) > self.limits.connections:
             self._refuse(_RefusedError(503, "too_many_connections", "The server has no connection left; retry later."))
             return
@@ -137,6 +140,8 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _repeat(self, head: RepeatedHead, body: bytes) -> None:
         """A whole request under a head that is known."""
+        if self.refusals.shedding.share and self._turned_away(head):
+            return
         self._silent = self._idle = False
         self._deadline.clear()
         self.scope = cast("HTTPScope", {**head.scope, "state": self.app_state.copy()})
@@ -145,6 +150,15 @@ class HardenedProtocol(HttpToolsProtocol):
         cycle.more_body = False
         cycle.message_event.set()
         self._start_asgi_task(cycle, self.app)
+
+    def _turned_away(self, head: RepeatedHead) -> bool:
+        """Whether this call was one too many: answered before it costs anything, and the connection kept."""
+        refusals = self.refusals
+        if head.scope["raw_path"] not in refusals.paths or (answer := refusals.answer()) is None:
+            return False
+        self.transport.write(answer)
+        self._deadline_of_idle()
+        return True
 
     def _cycle(self, *, keep_alive: bool, expects: bool = False) -> LeanCycle:
         scope = self.scope
@@ -369,6 +383,6 @@ def _split(url: bytes) -> tuple[str, bytes, bytes]:
 _known = lru_cache(maxsize=256)(_split)
 
 
-def hardened(limits: WireLimits) -> type[HardenedProtocol]:
+def hardened(limits: WireLimits, refusals: Refusals | None = None) -> type[HardenedProtocol]:
     """The protocol class with these limits, as uvicorn's `http=` wants it."""
-    return type("HardenedProtocol", (HardenedProtocol,), {"limits": limits})
+    return type("HardenedProtocol", (HardenedProtocol,), {"limits": limits, "refusals": refusals or Refusals()})

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from .upstreams.inprocess import Clock
 
 
-async def sample_lag(observe: Callable[[float], None], *, period_s: float = 0.25, clock: Clock | None = None) -> None:
+async def sample_lag(observe: Callable[[float], None], *, period_s: float = 0.1, clock: Clock | None = None) -> None:
     """Tell `observe` the lag in seconds, once a period, until cancelled."""
     clock = clock or Clock()
     while True:

@@ -128,10 +128,7 @@ class DrainingServer(uvicorn.Server):
                 config=config, server_state=self.server_state, app_state=self.lifespan.state
             )
 
-        def served() -> int:
-            return self.server_state.total_requests
-
-        await Turnstile(self._listening, self._refusals, served=served, protocol=protocol).run()
+        await Turnstile(self._listening, self._refusals, protocol=protocol).run()
 
     async def on_tick(self, counter: int) -> bool:
         """Also notice that the supervisor is gone, or that somebody set `should_exit`."""
@@ -181,7 +178,7 @@ def make_server(app: ASGI3Application, settings: Settings) -> DrainingServer:
     binding = settings.binding
     config = uvicorn.Config(
         in_flight,
-        http=hardened(settings.limits),
+        http=hardened(settings.limits, settings.refusals),
         ws=CappedWebSocket,
         ws_max_size=settings.ws_message_bytes,
         ws_ping_interval=settings.ws_ping_s,

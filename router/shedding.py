@@ -1,19 +1,23 @@
-"""Load shedding: when the event loop is late or memory is nearly full, new chat requests are refused, briefly.
+"""Load shedding: while the event loop is late, a share of new calls is refused; while memory is full, all of them.
 
-A loop that is late with hardly anything to do has been held up from outside; refusing would not make it quicker.
+The share grows while the loop is later than `TARGET_S` and falls while it is not, both in proportion (after PIE,
+RFC 8033): what is refused is what is too much, and callers that wait for their answers before they ask again, whose
+number a queue cannot tell, bring the loop to that lateness and not beyond. Lag is the time that what could go on waits
+for its turn; calls that wait for their providers are no part of it. A loop that is late with hardly anything to do has
+been held up from outside; refusing would not make it quicker. Nor does refusing nearly everybody: answering 503 to
+callers that ask again at once costs, too.
 
-A refused request costs nothing and may be repeated; an accepted one that dies of memory takes all others with it.
+A refused request costs little and may be repeated; an accepted one that dies of memory takes all others with it.
 Health checks and voice sessions are never refused here: they are what is left when everything else is shed.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-LATE_S = 0.5  # a loop that is so late in two samples of the last four is overloaded; one such sample alone is a hiccup
-VERY_LATE_S = 1.5  # one such sample is enough
-SAMPLES = 4
+TARGET_S = 0.15  # a loop that is later than this in two samples in a row has too much to do
+GAIN = 0.05  # the growth of the share for each time that the loop is late beyond that
+MOST = 0.8  # the largest share refused for lateness
 MANY = 16  # requests under way, less of which make no loop late
 FULL = 0.92  # of the memory this process may use
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -22,29 +26,38 @@ _ROOTS = (("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.li
 
 
 class Shedding:
-    """`observe` every lag sample; `why` says whether to refuse now, and for what reason."""
+    """`observe` every lag sample; `share` of new calls is to be refused, and `refuses` says whether the next one is."""
 
-    def __init__(self, memory_limit_bytes: int, *, resident: Callable[[], int] | None = None) -> None:
+    def __init__(self, memory_limit_bytes: int = 0, *, resident: Callable[[], int] | None = None) -> None:
         self._limit_bytes = memory_limit_bytes
         self._resident = resident or resident_bytes
-        self._lags: deque[float] = deque(maxlen=SAMPLES)
-        self._why: str | None = None
+        self._lag_s = 0.0
+        self._late = 0.0
+        self._credit = 0.0
+        self.share = 0.0
 
     def observe(self, lag_s: float, *, running: float = MANY) -> None:
         """A sample of the event loop's lag, with the requests under way; memory is looked at with it."""
-        self._lags.append(lag_s if running >= MANY else 0.0)
-        late = sum(lag > LATE_S for lag in self._lags)
-        if late >= 2 or self._lags[-1] > VERY_LATE_S:
-            self._why = "the event loop is late"
-        elif self._limit_bytes and self._resident() > FULL * self._limit_bytes:
-            self._why = "memory is nearly full"
-        else:
-            self._why = None
+        before_s, self._lag_s = self._lag_s, lag_s if running >= MANY else 0.0
+        standing_s = min(before_s, self._lag_s)  # one late sample alone is a hiccup
+        self._late = min(MOST, max(0.0, self._late + GAIN * (standing_s / TARGET_S - 1)))
+        full = self._limit_bytes and self._resident() > FULL * self._limit_bytes
+        self.share = 1.0 if full else self._late
+
+    def refuses(self) -> bool:
+        """Whether the next call is one of the share: they are spread evenly."""
+        self._credit += self.share
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
 
     @property
     def why(self) -> str | None:
-        """The reason to refuse new requests now, or None."""
-        return self._why
+        """The reason to refuse calls now, or None."""
+        if not self.share:
+            return None
+        return "memory is nearly full" if self.share == 1 else "the event loop is late"
 
 
 def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:

@@ -1,10 +1,12 @@
 """Overload before it is felt: connections that nobody has time to accept are refused at the listening socket.
 
-The event loop takes connections one by one between other work, so under more load than it can take the queue grows in
+The event loop takes one connection a round between other work, so under more load than it can take the queue grows in
 the kernel, where no lag of the loop shows it, and every caller in it waits until he gives up. What has waited too long
 there is accepted here and answered 503 without being understood: a small part of what a request costs. Only whole
 requests to `paths` are refused; health checks, voice and whatever else go on to the server. A queue is too long when it
 has not been short for `PATIENCE_S`, by as much as the server does not take in `WAIT_S` (after CoDel, RFC 8289).
+While rounds are long a few more are taken in each, so that nobody waits behind calls on connections that are kept; what
+is too much of those is refused by the protocol, with the answer made here.
 Linux only, and not behind TLS, where a refusal would cost the handshake.
 """
 
@@ -14,9 +16,11 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
+
+from .shedding import Shedding
 
 TICK_S = 0.05
 PATIENCE_S = 0.4
@@ -32,18 +36,40 @@ _ERROR = {
     "code": "router_overloaded",
 }
 _BODY = orjson.dumps({"type": "error", "error": _ERROR})  # to be read by clients of OpenAI's and of Anthropic's
-_ANSWER = (
+_HEADERS = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
-    b"access-control-allow-origin: *\r\nconnection: close\r\nx-request-id: req_%%024x\r\n\r\n%b" % (len(_BODY), _BODY)
+    b"access-control-allow-origin: *\r\n" % len(_BODY)
 )
+_LAST = b"x-request-id: req_%024x\r\n\r\n" + _BODY
+_CLOSING = _HEADERS + b"connection: close\r\n" + _LAST
+_KEEPING = _HEADERS + _LAST
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refusals:
-    """What may be refused (paths without a query), and who is told how many were."""
+    """What may be refused (paths without a query), who is told how many were, and how late the server is.
+
+    `counted` are refusals that nobody has been told of yet, `taken` the connections that the server has ever had.
+    """
 
     paths: Collection[bytes] = frozenset()
     told: Callable[[int], None] = lambda _count: None
+    shedding: Shedding = field(default_factory=Shedding)
+    counted: int = 0
+    taken: int = 0
+
+    def answer(self) -> bytes | None:
+        """The refusal of the next call on a kept connection, if it is one of those that are too many."""
+        if not self.shedding.refuses():
+            return None
+        self.counted += 1
+        return _KEEPING % random.getrandbits(96)
+
+    def tell(self) -> None:
+        """Tell of what was counted."""
+        count, self.counted = self.counted, 0
+        if count:
+            self.told(count)
 
 
 class Queue:
@@ -53,16 +79,16 @@ class Queue:
         self._long_s: float | None = None  # how long it has not been short, as far as somebody looked
         self._looked_s = 0.0
         self._seen_s: float | None = None
-        self._served = 0
+        self._taken = 0
         self._rate = 0.0  # taken a second
 
-    def excess(self, waiting: int, served: int, now_s: float) -> int:
-        """How many to refuse now; `served` counts all the server has ever answered."""
+    def excess(self, waiting: int, taken: int, now_s: float) -> int:
+        """How many to refuse now; `taken` counts all the server has ever accepted."""
         if self._seen_s is None:
-            self._seen_s, self._served = now_s, served
+            self._seen_s, self._taken = now_s, taken
         elif (passed_s := now_s - self._seen_s) >= PATIENCE_S:
-            self._rate = (served - self._served) / passed_s
-            self._seen_s, self._served = now_s, served
+            self._rate = (taken - self._taken) / passed_s
+            self._seen_s, self._taken = now_s, taken
         looked_s, self._looked_s = self._looked_s, now_s
         if waiting <= FEW:
             self._long_s = None
@@ -75,19 +101,13 @@ class Queue:
 
 
 class Turnstile:
-    """Watches listening sockets. `served` counts answers, `take` gives the server a connection that is not refused."""
+    """Watches listening sockets. `protocol` gives the server a connection that is not refused."""
 
     def __init__(
-        self,
-        listening: Sequence[socket.socket],
-        refusals: Refusals,
-        *,
-        served: Callable[[], int],
-        protocol: Callable[[], asyncio.Protocol],
+        self, listening: Sequence[socket.socket], refusals: Refusals, *, protocol: Callable[[], asyncio.Protocol]
     ) -> None:
         self._queues = [(sock, Queue()) for sock in listening]
         self._refusals = refusals
-        self._served = served
         self._protocol = protocol
 
     async def run(self) -> None:
@@ -95,30 +115,36 @@ class Turnstile:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while True:
+                due_s = loop.time() + TICK_S
                 await asyncio.sleep(TICK_S)
+                busy = loop.time() > due_s + TICK_S
                 for sock, queue in self._queues:
-                    excess = queue.excess(waiting(sock), self._served(), loop.time())
-                    refused = 0
-                    for _ in range(min(excess, MOST_AT_ONCE)):
-                        try:
-                            caller, _ = sock.accept()
-                        except OSError:  # nobody is left, or no descriptor
-                            break
-                        if self._refuse(caller):
-                            refused += 1
-                        else:
-                            group.create_task(self._hand_over(caller))
-                    if refused:
-                        self._refusals.told(refused)
+                    excess = queue.excess(waiting(sock), self._refusals.taken, loop.time())
+                    excess = min(excess, MOST_AT_ONCE)
+                    self._take(sock, group, excess, excess + FEW if busy else excess)
+                self._refusals.tell()
+
+    def _take(self, sock: socket.socket, group: asyncio.TaskGroup, excess: int, count: int) -> None:
+        """Accept so many, if they are there, of which so many are too many: who is not refused is the server's."""
+        for number in range(count):
+            try:
+                caller, _ = sock.accept()
+            except OSError:  # nobody is left, or no descriptor
+                return
+            caller.setblocking(False)
+            too_many = number < excess or self._refusals.shedding.refuses()
+            if too_many and self._refuse(caller):
+                self._refusals.counted += 1
+            else:
+                group.create_task(self._hand_over(caller))
 
     def _refuse(self, caller: socket.socket) -> bool:
         """Whether this caller was sent away; who has asked for nothing yet, or for something else, was not."""
-        caller.setblocking(False)
         try:
             size = whole(caller.recv(PEEK_BYTES, socket.MSG_PEEK), self._refusals.paths)
             if size:
                 caller.recv(size)  # a close with unread bytes would reset the answer away
-                caller.send(_ANSWER % random.getrandbits(96))
+                caller.send(_CLOSING % random.getrandbits(96))
                 caller.close()
         except OSError:  # nothing has come, or the caller has gone: the server's to find out
             return False

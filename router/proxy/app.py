@@ -88,7 +88,7 @@ class App:
         """What a server may refuse under overload before it is understood: calls of models, nothing else."""
         chats = ("/chat/completions", "/responses", "/messages")
         paths = {root + path for root in ("/v1", "") for path in (*chats, *JSON_PATHS)}
-        return Refusals({path.encode() for path in paths}, self._turned_away)
+        return Refusals({path.encode() for path in paths}, self._turned_away, self.site.shedding)
 
     def _turned_away(self, count: int) -> None:
         """Tell the observers of calls that were refused before they were understood."""

@@ -18,7 +18,7 @@ from .documents import check_chat, parse
 from .envelopes import envelope
 from .exchange import Exchange, encode_headers
 from .limits import Permit
-from .site import Site, settle, spent
+from .site import Site, reserved, settle, spent
 from .wire import EVENT_STREAM, PING, permit_headers, sse_event, summary
 
 
@@ -37,9 +37,9 @@ class Chat:
         check_chat(document)
         caller = site.caller(exchange, principal)
         site.check_scope(principal, document, caller)
-        permit = site.admits_freely(principal)
+        permit = site.admits_freely(exchange, principal)
         if permit is None:
-            permit = await site.admit(principal, size_bytes=len(body), document=document)
+            permit = await reserved(site.limiter, principal, size_bytes=len(body), document=document)
         try:
             if document.get("stream"):
                 await exchange.watched(

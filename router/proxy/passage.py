@@ -63,7 +63,9 @@ class Passage:
             document, body = asked, orjson.dumps(asked)
         caller = site.caller(exchange, principal)
         site.check_scope(principal, {**asked, "messages": []}, caller)
-        permit = await site.admit(principal, size_bytes=len(body) if document is not None else 0, document=asked)
+        permit = await site.admit(
+            exchange, principal, size_bytes=len(body) if document is not None else 0, document=asked
+        )
         parcel = Parcel(self._path, body, document, content_type, asked["model"])
         try:
             if self._path in ALWAYS_STREAMED or asked.get("stream") in (True, "true"):

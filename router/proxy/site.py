@@ -117,19 +117,30 @@ class Site:
             for observer in self.router.observers:
                 observer.on_turned_away(told)
 
-    def admits_freely(self, principal: Principal) -> Permit | None:
+    def admits_freely(self, exchange: Exchange, principal: Principal) -> Permit | None:
         """Leave for a caller without limits; None where there are some. Raises Refusal 503 under overload."""
-        if (why := self.shedding.why) is not None:
-            message = f"The router is overloaded ({why}); try again in a moment."
-            raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
+        if self.shedding.share:
+            self._shed(exchange)
         allowance = principal.allowance
         return UNLIMITED if allowance is WITHOUT or allowance == WITHOUT else None
 
+    def _shed(self, exchange: Exchange) -> None:
+        """Refuse this call if it is one of those that are too many; a repeated head has been asked at the door."""
+        shedding = self.shedding
+        if shedding.share == 1 or (KNOWN not in exchange.scope and shedding.refuses()):
+            message = f"The router is overloaded ({shedding.why}); try again in a moment."
+            raise refused(503, message, code="router_overloaded", headers={"retry-after": "1"})
+
     async def admit(
-        self, principal: Principal, *, size_bytes: int, document: Mapping[str, Any] | None = None
+        self,
+        exchange: Exchange,
+        principal: Principal,
+        *,
+        size_bytes: int,
+        document: Mapping[str, Any] | None = None,
     ) -> Permit:
         """Leave to serve a request, its tokens reserved by estimate. Raises Refusal 429, or 503 under overload."""
-        free = self.admits_freely(principal)
+        free = self.admits_freely(exchange, principal)
         if free is not None:
             return free
         return await reserved(self.limiter, principal, size_bytes=size_bytes, document=document or {})

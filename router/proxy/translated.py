@@ -87,7 +87,7 @@ class Translated:
         site = self._site
         asked = await Asked.of(exchange, site, self._read)
         chat, tell = asked.chat, asked.tell
-        permit = await site.admit(asked.principal, size_bytes=asked.size_bytes, document=chat)
+        permit = await site.admit(exchange, asked.principal, size_bytes=asked.size_bytes, document=chat)
         router = site.router
         try:
             if chat.get("stream"):

@@ -193,6 +193,12 @@ ELSEWHERE = (
             "503 with Retry-After at once; health goes on", proof=PLATFORM, needs=GROUPS)
         for times in (2, 4, 8)
     ),
+    *(
+        Row(77, f"CPU starved, {callers} callers that ask again at once on kept connections", "what it can take is "
+            "answered, a share of the rest 503 with Retry-After; health goes on", proof=PLATFORM, needs=GROUPS)
+        for callers in (200, 600)
+    ),
+    Row(77, "300 callers on kept connections wait for a slow provider", "nothing", proof=PLATFORM),
     Row(77, "the event loop stands still for two seconds", "late answers or 503, then as ever", proof=PLATFORM),
     Row(77, "memory at its limit", "503 with Retry-After for chat; voice and health go on", proof=PLATFORM,
         needs=GROUPS),

@@ -177,8 +177,9 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
         connect(voice_url(street), additional_headers=AUTHORIZED) as session,
     ):
         assert ask(street, "east/ok@warm", stream=False).words == 60
-        group["cpu.cfs_quota_us"] = control_groups.PERIOD_US // 20
         raw = chat("east/ok@load", stream=False)
+        crowd(street, raw, seconds=1, workers=24)  # what is done once is no part of a peak
+        group["cpu.cfs_quota_us"] = control_groups.PERIOD_US // 20
         peak = max(crowd(street, raw, seconds=2, workers=24)[1] for _ in range(2))
         for times, least in LOADS.items():
             with Pulse(street, session) as pulse:
@@ -201,6 +202,49 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
         group["cpu.cfs_quota_us"] = -1
         assert ask(street, "east/ok@after", stream=False).seconds < 2
         assert street.total("rr_inflight") == 0
+
+
+@pytest.mark.parametrize("callers", [200, 600])
+def test_77_callers_on_kept_connections_are_refused_by_the_share_that_is_too_much(tmp_path, callers):
+    """They ask again at once whatever they were told, so that as many wait as there are."""
+    if why := control_groups.why_not("cpu"):
+        pytest.skip(why)
+    with (
+        Group("cpu") as group,
+        PatientStreet(tmp_path, prefix=group.command) as street,
+        connect(voice_url(street), additional_headers=AUTHORIZED) as session,
+    ):
+        raw = chat("east/ok@load", stream=False)
+        crowd(street, raw, seconds=1, workers=64, kept=True)
+        group["cpu.cfs_quota_us"] = control_groups.PERIOD_US // 10
+        peak = max(crowd(street, raw, seconds=3, workers=64, kept=True)[1] for _ in range(2))
+        with Pulse(street, session) as pulse:
+            for _ in range(4):  # as above
+                answers, rate = crowd(street, raw, seconds=6, workers=callers, kept=True)
+                refused = [one for one in answers if one.status == 503]
+                peak = max(peak, rate)
+                if rate >= 0.7 * peak and (refused or callers == 200):
+                    break
+        group["cpu.cfs_quota_us"] = -1
+        assert {one.status for one in answers} <= {200, 503}
+        assert all(one.retry_after for one in refused)
+        assert rate >= 0.7 * peak
+        assert refused or callers == 200, "so few may just be waited for"
+        figures.keep(row(77, f"{callers} callers"), max(0.0, 100 - 100 * rate / peak), "% below what it can take")
+        assert statistics.median(one.seconds for one in refused or answers) < 2
+        assert pulse.statuses == {200}
+        assert pulse.slowest_s < 6
+        street.until(lambda: ask(street, "east/ok@after", stream=False).status == 200, 4)
+        assert street.total("rr_inflight") == 0
+        assert street.total("rr_requests_total", error_class="shed") >= len(refused)
+
+
+def test_77_callers_that_wait_for_a_slow_provider_are_no_load(tmp_path):
+    with PatientStreet(tmp_path) as street:
+        answers, _ = crowd(street, chat("east/slow-40@waits", stream=False), seconds=6, workers=300, kept=True)
+    refused = sum(one.status != 200 for one in answers)
+    figures.keep(row(77, "slow provider"), refused, f"of {len(answers)} refused")
+    assert refused == 0
 
 
 def test_77_a_loop_that_stood_still_sheds_and_is_well_again(street):

@@ -6,12 +6,13 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import uvloop
 
 from router.http_protocol import WireLimits
 from router.listening import listeners
-from router.server import Hooks, Settings, make_server
+from router.server import Hooks, make_server
 
 from . import serving
 
@@ -35,7 +36,7 @@ class Running:
             self.drained += 1
 
         hooks = Hooks(on_ready=on_ready, on_drain=on_drain)
-        self.settings = Settings(binding=settings.binding, drain=settings.drain, limits=settings.limits, hooks=hooks)
+        self.settings = replace(settings, hooks=hooks)
         self.sockets = listeners(settings.binding)
         self.server = make_server(serving.echo, self.settings)
 

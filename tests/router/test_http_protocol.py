@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 
 from router.listening import Binding
 from router.server import Drain, Settings
+from router.turnstile import Refusals
 
 from . import serving
 from .running import CLOSE, LIMITS, Running, dial, error_code, exchange, read_all, status
@@ -106,6 +107,24 @@ def test_a_head_that_was_sent_before_is_served_with_every_further_body(port):
     assert b" 400 " in smuggled
     awaited = exchange(port, sized(b"a"), sized(b"b", b"Expect: 100-continue\r\n"), sized(b"c"), CLOSE, pause_s=0.02)
     assert awaited.count(b"200 OK") == 4
+
+
+def test_under_overload_a_share_of_the_calls_on_a_kept_connection_is_refused_unread():
+    told = []
+    refusals = Refusals({b"/"}, told.append)
+    made = Running(Settings(binding=Binding(port=0), drain=Drain(0, 0.2, 0.2), limits=LIMITS, refusals=refusals))
+    call = POST + b"Content-Length: 1\r\n\r\na"
+    try:
+        assert exchange(made.port, *[call] * 4, CLOSE, pause_s=0.05).count(b"200 OK") == 5
+        refusals.shedding.share = 0.5
+        seen = exchange(made.port, *[call] * 9, CLOSE, pause_s=0.05)
+        elsewhere = exchange(made.port, *[call.replace(b"POST /", b"POST /names")] * 4, CLOSE, pause_s=0.05)
+    finally:
+        made.stop()
+    assert (seen.count(b"200 OK"), seen.count(b" 503 ")) == (6, 4)  # the first and the last are no repetitions
+    assert seen.count(b"retry-after: 1\r\n") == seen.count(b'"code":"router_overloaded"') == 4
+    assert elsewhere.count(b"200 OK") == 5, "only calls of models are refused"
+    assert sum(told) == 4
 
 
 def test_names_with_an_underscore_are_dropped(port):

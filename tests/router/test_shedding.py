@@ -2,32 +2,59 @@
 
 import pytest
 
-from router import Refusal
-from router.proxy.auth import Principal
-from router.shedding import Shedding, memory_limit_bytes, resident_bytes
+from router.shedding import MOST, TARGET_S, Shedding, memory_limit_bytes, resident_bytes
 from tests.router.proxy.house import house, visitor
 
 
+def late(lag_s, *, samples=2, **more):
+    shedding = Shedding()
+    for _ in range(samples):
+        shedding.observe(lag_s, **more)
+    return shedding
+
+
 def test_a_hiccup_is_not_overload_and_a_late_loop_is():
-    shedding = Shedding(0)
-    shedding.observe(0.6)
+    shedding = late(2.0, samples=1)
     assert shedding.why is None
     shedding.observe(0.6)
     assert "late" in shedding.why
-    for _ in range(4):
+    for _ in range(10):
         shedding.observe(0.001)
     assert shedding.why is None
-    shedding.observe(2.0)
-    assert shedding.why
+    assert late(TARGET_S, samples=100).share == 0
+
+
+def test_the_share_grows_as_long_as_the_loop_is_later_than_it_should_be_and_not_to_everybody():
+    shares = [late(2 * TARGET_S, samples=samples).share for samples in (2, 3, 9, 100)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[1]
+    assert shares[-1] == MOST
+
+
+@pytest.mark.parametrize("served_s", [0.001, 0.004])
+@pytest.mark.parametrize("callers", [300, 1000, 3000])
+def test_callers_who_ask_again_at_once_bring_the_loop_to_its_target_and_most_of_its_time_to_answers(callers, served_s):
+    refused_s, shedding, answered, passed_s = served_s / 15, Shedding(), 0, 0.0
+    for _ in range(300):  # a round: each of the callers has asked
+        served = sum(not shedding.refuses() for _ in range(callers))
+        took_s = served * served_s + (callers - served) * refused_s
+        shedding.observe(took_s)
+        answered, passed_s = answered + served, passed_s + took_s
+    assert answered * served_s > 0.75 * passed_s
+    alone_s = callers * served_s
+    assert took_s < max(2 * TARGET_S, 0.3 * alone_s)
+
+
+def test_the_share_is_spread_evenly():
+    shedding = Shedding()
+    shedding.share = 0.4
+    assert [shedding.refuses() for _ in range(10)].count(True) == 4
+    assert [shedding.refuses() for _ in range(5)].count(True) == 2
 
 
 def test_a_late_loop_with_hardly_anything_to_do_was_held_up_from_outside():
-    shedding = Shedding(0)
-    for _ in range(3):
-        shedding.observe(2.0, running=15)
-        assert shedding.why is None
-    shedding.observe(2.0, running=16)
-    assert "late" in shedding.why
+    assert late(2.0, samples=9, running=15).why is None
+    assert "late" in late(2.0, running=16).why
 
 
 def test_full_memory_is_overload_until_it_is_free():
@@ -66,23 +93,37 @@ def test_resident_memory_is_read_where_it_is(tmp_path):
     assert resident_bytes(tmp_path / "none") == 0
 
 
+class Full(Shedding):
+    """A process that has no memory left, or has it again."""
+
+    def __init__(self):
+        self.used = 95
+        super().__init__(100, resident=lambda: self.used)
+        self.observe(0.0)
+
+
 async def test_chat_is_refused_and_health_is_not():
     app, _ = house()
-    app.site.shedding = Shedding(0)
-    app.site.shedding.observe(9.0)
+    app.site.shedding = Full()
     document = {"model": "demo/fast", "messages": [{"role": "user", "content": "hi"}]}
     async with visitor(app) as client:
-        refused = await client.post("/v1/chat/completions", json=document)
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-        assert refused.json()["error"]["code"] == "router_overloaded"
+        for _ in range(3):
+            refused = await client.post("/v1/chat/completions", json=document)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["error"]["code"] == "router_overloaded"
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/readyz")).json()["status"] == "degraded"
+        app.site.shedding.used = 50
         app.site.shedding.observe(0.0)
         assert (await client.post("/v1/chat/completions", json=document)).status_code == 200
 
 
-async def test_a_caller_without_limits_is_shed_too():
+async def test_a_late_loop_refuses_a_share_through_every_door_once():
     app, _ = house()
-    app.site.shedding.observe(9.0)
-    with pytest.raises(Refusal, match="late"):
-        await app.site.admit(Principal("open"), size_bytes=0)
+    app.site.shedding.share = 0.5
+    document = {"model": "demo/fast", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
+    found = []
+    async with visitor(app) as client:
+        for path in ("chat/completions", "messages", "embeddings", "chat/completions") * 2:
+            found.append((await client.post(f"/v1/{path}", json={**document, "input": "hi"})).status_code)
+    assert found.count(503) == 4

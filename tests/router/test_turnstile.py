@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 
 import pytest
 
@@ -96,7 +97,7 @@ async def test_who_waits_too_long_is_told_and_others_are_handed_to_the_server(do
     chatting = callers(door, request(), 60)
     told = []
     assert waiting(door) == 62
-    turnstile = Turnstile([door], Refusals(PATHS, told.append), served=lambda: 0, protocol=Greeting)
+    turnstile = Turnstile([door], Refusals(PATHS, told.append), protocol=Greeting)
     turning = asyncio.ensure_future(turnstile.run())
     heard = [await asyncio.to_thread(caller.recv, 4096) for caller in (*silent, *health, *chatting[: 60 - FEW])]
     turning.cancel()
@@ -114,12 +115,28 @@ async def test_who_waits_too_long_is_told_and_others_are_handed_to_the_server(do
 
 async def test_a_door_without_a_queue_is_left_alone(door):
     told = []
-    turnstile = Turnstile([door], Refusals(PATHS, told.append), served=lambda: 0, protocol=Greeting)
+    turnstile = Turnstile([door], Refusals(PATHS, told.append), protocol=Greeting)
     turning = asyncio.ensure_future(turnstile.run())
     few = callers(door, request(), FEW)
     await asyncio.sleep(PATIENCE_S + 0.2)
     turning.cancel()
     assert waiting(door) == FEW
     assert told == []
+    for caller in few:
+        caller.close()
+
+
+async def test_while_rounds_are_long_a_few_are_taken_in_each(door):
+    told = []
+    refusals = Refusals(PATHS, told.append)
+    refusals.shedding.share = 0.5
+    turning = asyncio.ensure_future(Turnstile([door], refusals, protocol=Greeting).run())
+    few = callers(door, request(), FEW)
+    await asyncio.sleep(0)
+    time.sleep(3 * TICK_S)
+    heard = [await asyncio.to_thread(caller.recv, 4096) for caller in few]
+    turning.cancel()
+    assert waiting(door) == 0
+    assert heard.count(b"hello") == sum(told) == FEW // 2
     for caller in few:
         caller.close()

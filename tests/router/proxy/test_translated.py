@@ -86,7 +86,7 @@ async def test_keys_scopes_and_limits_are_those_of_chat(path):
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["x-ratelimit-remaining-requests"] == "1"
     assert error_of(answers[2])["type"] == "rate_limit_error"
-    app.site.shedding._why = "memory is nearly full"
+    app.site.shedding.share = 1.0
     shed = await ask(app, path)
     assert (shed.status_code, error_of(shed)["type"]) == (503, "overloaded_error")
 
