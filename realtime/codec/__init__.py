@@ -5,6 +5,7 @@ One `Codec` per connection. Outside of the socket: `read_session(json, dialect)`
 for the answer; `wire_param(...)` spells the place of a mistake.
 """
 
+from .beta import TO_BETA, in_beta
 from .codec import Codec
 from .decode import usual_audio
 from .dialect import Dialect
@@ -15,10 +16,12 @@ from .sessions import write_session
 from .shapes import Refusal
 
 __all__ = [
+    "TO_BETA",
     "Codec",
     "Dialect",
     "Refusal",
     "beta_patch",
+    "in_beta",
     "read_session",
     "session_patch",
     "usual_audio",

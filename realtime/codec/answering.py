@@ -26,6 +26,7 @@ from realtime.protocol import (
     WordsSpoken,
 )
 
+from .beta import TO_BETA
 from .dialect import Dialect
 from .items import write_item, write_part
 from .responses import write_response
@@ -37,7 +38,8 @@ class AudioFrames:
     """Frames of sound: the constant part of a frame is made once per content part."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._type = f"response.{_stem(dialect)}audio.delta"
+        kind = "response.output_audio.delta"
+        self._type = TO_BETA[kind] if dialect is Dialect.BETA else kind
         self._place: PartPlace | None = None
         self._head = b""
 
@@ -49,9 +51,8 @@ class AudioFrames:
         return b'%b%b","event_id":%b}' % (self._head, base64.b64encode(event.audio), orjson.dumps(event_id))
 
 
-def answering_writers(dialect: Dialect) -> Mapping[type, Callable[[Any], Wire | None]]:
-    """How each event of a response is written; None where the dialect has no such event."""
-    out, beta = _stem(dialect), dialect is Dialect.BETA
+def answering_writers(dialect: Dialect) -> Mapping[type, Callable[[Any], Wire]]:
+    """How each event of a response is written, by its present name."""
     return {
         ResponseStarted: lambda e: {"type": "response.created", "response": write_response(e.response, dialect)},
         ResponseDone: lambda e: _done(e, dialect),
@@ -59,21 +60,17 @@ def answering_writers(dialect: Dialect) -> Mapping[type, Callable[[Any], Wire | 
         OutputItemDone: lambda e: _output_item("done", e, dialect),
         PartAdded: lambda e: _placed("response.content_part.added", e.place, part=write_part(e.part)),
         PartDone: lambda e: _placed("response.content_part.done", e.place, part=write_part(e.part)),
-        TextWritten: lambda e: _placed(f"response.{out}text.delta", e.place, delta=e.text),
-        TextDone: lambda e: _placed(f"response.{out}text.done", e.place, text=e.text),
+        TextWritten: lambda e: _placed("response.output_text.delta", e.place, delta=e.text),
+        TextDone: lambda e: _placed("response.output_text.done", e.place, text=e.text),
         AudioSpoken: _audio_with_words,
-        AudioDone: lambda e: _placed(f"response.{out}audio.done", e.place),
-        WordsSpoken: lambda e: _placed(f"response.{out}audio_transcript.delta", e.place, delta=e.text),
-        WordsDone: lambda e: _placed(f"response.{out}audio_transcript.done", e.place, transcript=e.text),
+        AudioDone: lambda e: _placed("response.output_audio.done", e.place),
+        WordsSpoken: lambda e: _placed("response.output_audio_transcript.delta", e.place, delta=e.text),
+        WordsDone: lambda e: _placed("response.output_audio_transcript.done", e.place, transcript=e.text),
         ArgumentsAdded: lambda e: _call("delta", e.place, call_id=e.call_id, delta=e.text),
-        ArgumentsDone: lambda e: _arguments_done(e, named=not beta),
-        ToolServerProgress: lambda e: None if beta else _progress(e),
-        ToolServerArguments: lambda e: None if beta else _server_arguments(e),
+        ArgumentsDone: lambda e: _arguments_done(e, named=dialect is not Dialect.BETA),
+        ToolServerProgress: _progress,
+        ToolServerArguments: _server_arguments,
     }
-
-
-def _stem(dialect: Dialect) -> str:
-    return "" if dialect is Dialect.BETA else "output_"
 
 
 def _at(place: PartPlace) -> Wire:

@@ -26,6 +26,7 @@ from realtime.protocol import (
 )
 
 from .answering import AudioFrames, answering_writers
+from .beta import in_beta
 from .dialect import Dialect
 from .hearing import hearing_writers
 from .items import write_item
@@ -53,6 +54,11 @@ class Encoder:
         wire = self._writers[type(event)](event)
         if wire is None:
             return None
+        if self._beta:
+            kind = in_beta(wire["type"])
+            if kind is None:
+                return None
+            wire["type"] = kind
         if not isinstance(event, DtmfReceived):
             wire["event_id"] = self._event_ids()
         return orjson.dumps(wire)
@@ -62,8 +68,8 @@ class Encoder:
             SessionCreated: self._session("created"),
             SessionUpdated: self._session("updated"),
             ConversationCreated: self._conversation,
-            ItemAdded: lambda e: self._item_event("created" if self._beta else "added", e),
-            ItemDone: lambda e: None if self._beta else self._item_event("done", e),
+            ItemAdded: lambda e: self._item_event("added", e),
+            ItemDone: lambda e: self._item_event("done", e),
             ItemDeleted: lambda e: {"type": "conversation.item.deleted", "item_id": e.item_id},
             ItemRetrieved: lambda e: {"type": "conversation.item.retrieved", "item": write_item(e.item, self._dialect)},
             ItemTruncated: _truncated,

@@ -26,21 +26,21 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 def hearing_writers(dialect: Dialect) -> Mapping[type, Callable[[Any], Wire | None]]:
-    """How each event of the user's side is written; None where the dialect has no such event."""
-    beta, inworld = dialect is Dialect.BETA, dialect is Dialect.INWORLD
+    """How each event of the user's side is written, by its present name; None where only Inworld has such an event."""
+    inworld = dialect is Dialect.INWORLD
     return {
         InputCleared: lambda _: {"type": "input_audio_buffer.cleared"},
         InputCommitted: _committed,
         SpeechBegan: lambda e: _speech("started", e.item_id, audio_start_ms=e.audio_start_ms),
         SpeechEnded: lambda e: _speech("stopped", e.item_id, audio_end_ms=e.audio_end_ms),
-        IdleTimedOut: _nothing if beta else _timed_out,
-        DtmfReceived: _nothing if beta else _dtmf,
+        IdleTimedOut: _timed_out,
+        DtmfReceived: _dtmf,
         SuggestionTold: _suggestion if inworld else _nothing,
         SuggestionWithdrawn: _withdrawn if inworld else _nothing,
         TranscriptionAdded: _words_added,
         TranscriptionDone: lambda e: _words_done(e, counts=not inworld),
         TranscriptionFailed: _words_failed,
-        TranscriptionSegment: _nothing if beta else _segment,
+        TranscriptionSegment: _segment,
     }
 
 

@@ -7,20 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from realtime.codec import TO_BETA, in_beta
+
 from .frames import opened, written
 
 Wire = Mapping[str, Any]
-TO_BETA: Mapping[str, str] = {
-    "response.output_audio.delta": "response.audio.delta",
-    "response.output_audio.done": "response.audio.done",
-    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
-    "response.output_audio_transcript.done": "response.audio_transcript.done",
-    "response.output_text.delta": "response.text.delta",
-    "response.output_text.done": "response.text.done",
-    "conversation.item.added": "conversation.item.created",
-}
 TO_GA: Mapping[str, str] = {beta: present for present, beta in TO_BETA.items()}
-ONLY_GA = frozenset({"conversation.item.done"})  # a beta client is not told
 ONLY_BETA = frozenset({"conversation.created"})  # a client of today is not told
 INSIDE = ("session.", "conversation.item.added", "conversation.item.done", "conversation.item.retrieved",
           "response.created", "response.done", "response.output_item.")  # fmt: skip
@@ -160,9 +152,9 @@ def beginning(bound: Wire, *, beta: bool) -> dict[str, Any]:
 
 
 def _spelled(frame: bytes, kind: str, present: str, *, beta: bool) -> bytes | None:
-    if present in (ONLY_GA if beta else ONLY_BETA):
+    wanted = in_beta(present) if beta else None if present in ONLY_BETA else present
+    if wanted is None:
         return None
-    wanted = TO_BETA.get(present, present) if beta else present
     frame = frame if wanted == kind else renamed(frame, kind, wanted)
     if not present.startswith(INSIDE):
         return frame

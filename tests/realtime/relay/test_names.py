@@ -1,10 +1,15 @@
 """Two dialects: what is renamed between them, both ways, and that nothing is touched where they agree."""
 
 import json
+from itertools import count
 
+import pytest
+
+from realtime.codec import Codec, Dialect
 from realtime.relay.course import Course
 from realtime.relay.frames import event
 from realtime.relay.names import Spelling, beginning, session_to_beta, session_to_ga
+from tests.realtime.samples import SAMPLES
 
 BETA = {
     "modalities": ["text", "audio"],
@@ -131,3 +136,22 @@ def test_alike_means_untouched():
     frame = b'{"type":"response.audio.delta"}'
     assert both.to_client(frame, "response.audio.delta", "response.output_audio.delta") is frame
     assert both.present("response.audio.delta") == "response.output_audio.delta"
+
+
+def encoded(sample, dialect):
+    numbers = count()
+    return Codec(dialect, event_ids=lambda: f"event_{next(numbers)}").encode(sample)
+
+
+def kind_of(frame):
+    return json.loads(frame)["type"].replace("transcription_session.", "session.") if frame else None
+
+
+@pytest.mark.parametrize(
+    "sample", [one for one in SAMPLES if encoded(one, Dialect.GA)], ids=lambda one: type(one).__name__
+)
+def test_a_beta_client_is_told_the_same_events_whether_they_are_relayed_or_our_own(sample):
+    present = encoded(sample, Dialect.GA)
+    kind = kind_of(present)
+    relayed = Spelling(client_beta=True, upstream_beta=False).to_client(present, kind, kind)
+    assert kind_of(relayed) == kind_of(encoded(sample, Dialect.BETA))
