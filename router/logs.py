@@ -79,12 +79,7 @@ class Line(logging.Formatter):
         """What many lines say alike, as `event` takes it; kept in `fronts` under the key. Its texts are `plain`."""
         if len(self.fronts) >= _FRONTS:
             self.fronts.clear()
-        if self.json:
-            head = {"level": level.lower(), "logger": name, "message": message}
-            made = orjson.dumps({**head, **fields}, default=str)[1:-1].decode()
-        else:
-            made = f"{self._word(level)} {message} {_words(fields)}"
-        self.fronts[key] = made
+        made = self.fronts[key] = self._said(level, name, message, fields)
         return made
 
     def event(self, wall_s: float, front: str, figures: Mapping[str, Any]) -> str:
@@ -114,16 +109,19 @@ class Line(logging.Formatter):
         fields |= getattr(record, "fields", None) or {}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        when = moment(record.created)
         fields = {self._plain(str(name)): self._plain(value) for name, value in fields.items() if value is not None}
-        message = self._plain(record.getMessage())
-        return self._joined(when, record.levelname, record.name, message, fields)
+        when, said = moment(record.created), self._plain(record.getMessage())
+        if not self.json:
+            return f"{when[11:23]} {self._said(record.levelname, record.name, said, fields)}".rstrip(" ")
+        fields.pop("time", None)
+        return f'{{"time":"{when}",{self._said(record.levelname, record.name, said, fields)}}}'
 
-    def _joined(self, when: str, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
+    def _said(self, level: str, name: str, message: str, fields: Mapping[str, Any]) -> str:
+        """All of a line but its time."""
         if self.json:
-            head = {"time": when, "level": level.lower(), "logger": name, "message": message}
-            return orjson.dumps({**head, **fields, **head}, default=str).decode()
-        return f"{when[11:23]} {self._word(level)} {message} {_words(fields)}".rstrip(" ")
+            head = {"level": level.lower(), "logger": name, "message": message}
+            return orjson.dumps({**head, **fields, **head}, default=str)[1:-1].decode()
+        return f"{self._word(level)} {message} {_words(fields)}"
 
     def _word(self, level: str) -> str:
         colour, word = self._colours.get(level), f"{level:7}"
