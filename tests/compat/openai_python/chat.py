@@ -7,52 +7,22 @@ from typing import Any
 import openai
 from openai.types import CreateEmbeddingResponse, Model, ModerationCreateResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import BaseModel, TypeAdapter, ValidationError
 from report import GIVEN, tell
+from shared import BASE, WEATHER, WRONG, Person, client, strictly
 
-BASE = f"{GIVEN['http']}/v1"
 SAY: Any = [{"role": "user", "content": "say hello world"}]
-TOOL: Any = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "weather of a city",
-        "strict": True,
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-    },
-}
-WRONG: list[str] = []
+TOOL: Any = {"type": "function", "function": WEATHER}
 
 
-class Person(BaseModel):
-    """What structured output is to look like."""
-
-    name: str
-    age: int
-
-
-def client(**more):
-    return openai.OpenAI(**({"base_url": BASE, "api_key": GIVEN["key"], "max_retries": 0} | more))
-
-
-def strictly(kind, document):
-    """Note what the SDK's own type says against a document. `metadata` holds the attempts, not strings, by design."""
-    bare = {name: value for name, value in document.items() if name != "metadata"}
-    try:
-        TypeAdapter(kind).validate_python(bare, strict=True)
-    except ValidationError as error:
-        WRONG.append(f"{kind.__name__}: {error}")
+def bare(document):
+    """Without `metadata`: it holds the attempts, not strings, by design."""
+    return {name: value for name, value in document.items() if name != "metadata"}
 
 
 def create(c, **more):
     """A call; its body is held against the type, its parsed form returned."""
     raw = c.chat.completions.with_raw_response.create(**({"model": "demo/fast", "messages": SAY} | more))
-    strictly(ChatCompletion, raw.http_response.json())
+    strictly(ChatCompletion, bare(raw.http_response.json()))
     return raw, raw.parse()
 
 

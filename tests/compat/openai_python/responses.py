@@ -2,37 +2,10 @@
 
 import openai
 from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from report import GIVEN, tell
+from report import tell
+from shared import WEATHER, WRONG, Person, client, strictly
 
-TOOL = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "weather of a city",
-    "strict": True,
-    "parameters": {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-}
-WRONG: list[str] = []
-
-
-class Person(BaseModel):
-    """What structured output is to look like."""
-
-    name: str
-    age: int
-
-
-def strictly(kind, document):
-    """Note what the SDK's own type says against a document."""
-    try:
-        TypeAdapter(kind).validate_python(document)
-    except ValidationError as error:
-        WRONG.append(str(error))
+TOOL = {"type": "function", **WEATHER}
 
 
 def create(c, **more):
@@ -49,7 +22,7 @@ def stream(c, **more):
 
 
 def main():
-    c = openai.OpenAI(base_url=f"{GIVEN['http']}/v1", api_key=GIVEN["key"], max_retries=0)
+    c = client()
     plain, events = create(c, metadata={"tier": "free"}), stream(c)
     tell(
         version=openai.__version__,

@@ -4,10 +4,6 @@ import httpx
 import openai
 import pytest
 
-from router.records import Recent
-
-from .house import house, served
-
 HI = [{"role": "user", "content": "say hello world"}]
 TOOL = {
     "type": "function",
@@ -17,19 +13,6 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-
-
-@pytest.fixture(scope="module")
-def url():
-    app, _ = house(records=Recent())
-    with served(app) as address:
-        yield address
-
-
-@pytest.fixture
-def client(url):
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="secret-web", max_retries=0) as client:
-        yield client
 
 
 def test_chat(client):

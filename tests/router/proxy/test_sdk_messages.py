@@ -4,21 +4,12 @@ import anthropic
 import pytest
 from anthropic.types import Message
 
-from .house import house, served
-
 HI = [{"role": "user", "content": "say hello world"}]
 TOOL = {
     "name": "get_weather",
     "description": "weather of a city",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-
-
-@pytest.fixture(scope="module")
-def url():
-    app, _ = house()
-    with served(app) as address:
-        yield address
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import pytest
 from openai.types.responses import Response
 from pydantic import BaseModel
 
-from .house import house, served
-
 TOOL = {
     "type": "function",
     "name": "get_weather",
@@ -26,19 +24,6 @@ class Person(BaseModel):
 
     name: str
     age: int
-
-
-@pytest.fixture(scope="module")
-def url():
-    app, _ = house()
-    with served(app) as address:
-        yield address
-
-
-@pytest.fixture
-def client(url):
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="secret-web", max_retries=0) as client:
-        yield client
 
 
 def create(client, **more):
