@@ -27,6 +27,7 @@ from router.upstreams.scripted import CANONICAL, ScriptedServer
 
 from .failover_gateways import HEALTHY, Gateway, litellm, names, ours, portkey
 from .peers import ROOT
+from .processes import end_process
 from .scenarios import SCENARIOS, Case, Scenario, Told, verdict
 
 REQUESTS, EVERY_S, OUTAGE_S = 20, 4.0, 60.0
@@ -130,12 +131,7 @@ async def contest(
                 return {"not_run": f"a healthy streamed call fails: {healthy[-1].error or healthy[-1].text[:80]}"}
             cases = await asyncio.gather(*(play(gateway, one, url, server, scale) for one in _scaled(scale)))
         finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_process(process)
     rows = {
         scenario.id: {
             "verdict": verdict(scenario, case),

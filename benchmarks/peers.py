@@ -17,6 +17,7 @@ import httpx
 
 from .load import Client
 from .measure import seconds_since
+from .processes import end_process
 
 ROOT = Path(__file__).parent.parent
 HOME = Path(os.environ.get("RR_BENCH_HOME", ROOT / ".bench"))  # where peers are installed
@@ -143,12 +144,7 @@ def running(
             time.sleep(0.02)
         yield Running(process.pid, found, seconds_since(started_s))
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, 10)
 
 
 def nginx(folder: Path, port: int, upstream: int, location: str = PROXY) -> list[str]:

@@ -18,6 +18,8 @@ from websockets.exceptions import WebSocketException
 
 from router.upstreams.scripted.answer import CANONICAL
 
+from .processes import end_process
+
 HERE = Path(__file__).parent
 HOME = Path(os.environ.get("RR_BENCH_HOME", HERE.parent / ".bench")) / "pipecat"
 PYTHON = HOME / "bin" / "python"
@@ -96,12 +98,7 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
                 raise PeerFault(f"its server does not start: {path.read_text()[-600:].strip()}")
             yield int(found[1]), child.pid
         finally:
-            child.terminate()
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            end_process(child, 10)
 
 
 def measured(folder: Path, sizes: Sequence[int], one: One) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import end_process
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 FENCE = re.compile(
@@ -88,13 +90,7 @@ def running(folder):
         try:
             yield _port(server, log)
         finally:
-            server.terminate()
-            try:
-                server.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-            server.stdout.close()
+            end_process(server)
 
 
 def _port(server, log):

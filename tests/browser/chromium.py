@@ -13,6 +13,8 @@ from pathlib import Path
 
 import websockets
 
+from benchmarks.processes import end_process
+
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -168,12 +170,7 @@ async def browser(*flags):
             finally:
                 reading.cancel()
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, 10)
         for _ in range(30):  # its children write for a moment longer
             shutil.rmtree(folder, ignore_errors=True)
             if not Path(folder).exists():

@@ -18,6 +18,7 @@ import numpy as np
 import websockets
 import yaml
 
+from benchmarks.processes import end_process
 from realtime.audio.resample import resample
 
 ROOT = Path(__file__).parent.parent.parent
@@ -53,14 +54,7 @@ def program(command, folder, name, **more):
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            end_process(process)
 
 
 @contextlib.contextmanager

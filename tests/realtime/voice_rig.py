@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import websockets
 
+from benchmarks.processes import end_process
+
 ROOT = Path(__file__).parent.parent.parent
 READY = re.compile(rb"ready at http://127\.0\.0\.1:(\d+)")
 CHUNK_S = 0.02
@@ -43,14 +45,7 @@ def running(folder: Path, server_file: str, routers: dict[str, str]) -> Iterator
         try:
             yield _port(server, log)
         finally:
-            if server is not running.ended:  # a second signal would mean: now
-                server.send_signal(signal.SIGINT)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-            server.stdout.close()
+            end_process(server, 20, by=None if server is running.ended else signal.SIGINT)  # a second would mean: now
     said = log.read_text()
     assert "Traceback" not in said, said[-4000:]
     assert "never retrieved" not in said, said[-4000:]

@@ -4,6 +4,7 @@ import email
 import json
 
 import numpy as np
+import pytest
 
 from policies import Target, Timeouts
 from realtime.speech.openai_hearing import HttpTranscriber
@@ -69,3 +70,12 @@ async def heard(server, pcm=LOUD, settings=None, **utterance):
 async def spoken(server, line=Line("Hello."), settings=None):  # noqa: B008  a frozen value
     speaker = HttpSpeaker(server, TARGET, Timeouts(), settings)
     return [piece async for piece in speaker.speak(line)]
+
+
+async def fails(doing, answer):
+    """How it ends when a server answers that; no reply stays open."""
+    server = Server(answer)
+    with pytest.raises(UpstreamFault) as fault:
+        await doing(server)
+    assert all(reply.closed for reply in server.replies)
+    return fault.value.outcome

@@ -10,7 +10,7 @@ from realtime.speech.openai_http import HttpSpeechSettings
 from realtime.stages.base import Utterance
 from router.upstreams.base import UpstreamFault
 
-from .openai_server import LOUD, TARGET, Server, form_of, heard, json_answer
+from .openai_server import LOUD, TARGET, Server, fails, form_of, heard, json_answer
 
 
 async def test_the_utterance_goes_up_as_a_wav_with_model_language_and_prompt():
@@ -90,11 +90,7 @@ async def test_a_tiny_utterance_is_padded_to_what_providers_accept():
     ],
 )
 async def test_failures_of_hearing_are_faults_of_their_class(answer, outcome):
-    server = Server(answer)
-    with pytest.raises(UpstreamFault) as fault:
-        await heard(server)
-    assert fault.value.outcome is outcome
-    assert all(reply.closed for reply in server.replies)
+    assert await fails(heard, answer) is outcome
 
 
 async def test_an_utterance_without_end_is_refused():

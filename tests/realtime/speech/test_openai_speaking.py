@@ -12,7 +12,7 @@ from realtime.speech.openai_speaking import HttpSpeaker
 from realtime.stages.base import Line
 from router.upstreams.base import UpstreamFault
 
-from .openai_server import LOUD, TARGET, Server, audio, form_of, heard, json_answer, spoken
+from .openai_server import LOUD, TARGET, Server, audio, fails, form_of, heard, json_answer, spoken
 
 
 async def test_speech_is_passed_on_as_it_arrives_whatever_the_chunks():
@@ -52,11 +52,7 @@ async def test_the_rate_is_a_setting_and_leading_silence_is_cut():
     ],
 )
 async def test_failures_of_speaking_are_faults_of_their_class(answer, outcome):
-    server = Server(answer)
-    with pytest.raises(UpstreamFault) as fault:
-        await spoken(server)
-    assert fault.value.outcome is outcome
-    assert all(reply.closed for reply in server.replies)
+    assert await fails(spoken, answer) is outcome
 
 
 async def test_a_rate_told_in_the_content_type_is_believed():
