@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 from router.sse import EventReader
 
@@ -135,30 +136,50 @@ def _unchunked(raw):
     return body[: body.rfind(b"\n\n") + 2]
 
 
-def heard_in(client):
-    """What a voice session heard: one whole, and one for each response."""
+def heard_in(client, sessions):
+    """What a voice session heard: one whole, and one for each response. A relayed session is one request, whose record
+    has the name that the log gives for its responses (`sessions`).
+    """
     closes = tuple(f"closed {event['code']}" for event in client.events if event["type"] == "closed")
-    yield Heard(closes, said=json.dumps(client.events).encode(), own=client.canary, counted=None)
-    for started in client.of("response.created") if client.ours else ():
-        name = started["response"]["id"]
-        places = [n for n, event in enumerate(client.events) if _ends(event, name)]
-        ends = tuple(client.events[place]["response"]["status"] for place in places)
-        if not places:
-            yield Heard(closes, counted=None)
-            continue
-        late = any(event.get("response_id") == name for event in client.events[places[0] + 1 :])
-        response = client.events[places[0]]["response"]
-        told = json.loads((response["metadata"] or {}).get("attempts", "null"))
-        yield Heard(
-            ends + ("late event",) * late,
-            " ".join(
-                part.get("transcript") or part.get("text") or ""
-                for item in response["output"]
-                for part in item["content"]
-            ),
-            attempts_of(told) if told is not None else None,
-            counted=None,
-        )
+    whole = Heard(closes, said=json.dumps(client.events).encode(), own=client.canary, counted=None)
+    responses = [_response(client, event["response"]["id"], closes) for event in client.of("response.created")]
+    if client.ours:
+        yield from (whole, *responses)
+        return
+    names = [sessions[event["response"]["id"]] for event in client.of("response.done")]
+    name = names[0] if len(set(names)) == 1 else None
+    last = next((one.attempts[-1].model for one in reversed(responses) if one.attempts), "")
+    tokens = sum((event["response"].get("usage") or {}).get("total_tokens", 0) for event in client.of("response.done"))
+    yield replace(whole, request_id=name, model=last, hung_up_s=client.left_s, tokens=tokens if name else None)
+    yield from (replace(one, request_id=name, so_far=True) for one in responses)
+
+
+def _response(client, name, closes):
+    places = [n for n, event in enumerate(client.events) if _ends(event, name)]
+    ends = tuple(client.events[place]["response"]["status"] for place in places)
+    if not places:
+        return Heard(closes, counted=None)
+    late = any(event.get("response_id") == name for event in client.events[places[0] + 1 :])
+    response = client.events[places[0]]["response"]
+    metadata = response["metadata"] or {}
+    told = json.loads(metadata.get("attempts", "null"))
+    sounds = [one["delta"] for one in client.of("response.output_audio.delta") if one["response_id"] == name]
+    return Heard(
+        ends + ("late event",) * late,
+        " ".join(
+            part.get("transcript") or part.get("text") or "" for item in response["output"] for part in item["content"]
+        ),
+        attempts_of(told) if told is not None else None,
+        variant=metadata.get("variant_id"),
+        voices=frozenset() if client.ours else frozenset(sounds),
+        counted=None,
+    )
+
+
+def sessions_in(log):
+    """The session of each response that a log of JSON lines tells of."""
+    lines = (json.loads(line) for line in log.splitlines() if '"response_id"' in line)
+    return {line["response_id"]: line["session_id"] for line in lines}
 
 
 def _ends(event, name):

@@ -40,7 +40,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Heard:
     """What one client was told. `ends` are the ways it ended; `counted`: did the application count a chat request for
-    it (None: surely not, False: who knows)."""
+    it (None: surely not, False: who knows). `so_far`: it was told these attempts while the request went on, the last of
+    them as the success it was by then."""
 
     ends: tuple[str, ...]
     text: str = ""
@@ -53,6 +54,9 @@ class Heard:
     model: str = ""
     router: str | None = None
     counted: bool | None = True
+    so_far: bool = False
+    tokens: int | None = None  # that it was told were used
+    voices: frozenset[str] = frozenset()  # each upstream of a relayed session has one of its own
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,8 @@ def _attempts(evidence, found):
         elif evidence.rows is not None:
             row = by_id.get(heard.request_id)
             kept = row.attempts if row is not None else ()
-            found["I1"](holds=kept == heard.attempts, otherwise=f"told {heard.attempts}, recorded {kept}")
+            same = _began(kept, heard.attempts) if heard.so_far else kept == heard.attempts
+            found["I1"](holds=same, otherwise=f"told {heard.attempts}, recorded {kept}")
     kept = Counter(attempt for row in rows for attempt in row.attempts)
     if spoken:
         found["I1"](holds=not spoken - kept, otherwise=f"told and not recorded: {spoken - kept}")
@@ -168,6 +173,14 @@ def _attempts(evidence, found):
             )
 
 
+def _began(kept, told):
+    """Whether what was recorded began so; what was a success by then may have failed later."""
+    *before, last = told or (None,)
+    there = kept[len(before)] if len(kept) > len(before) else None
+    same = last == there or (last and there and last.outcome == "success" and last.model == there.model)
+    return list(kept[: len(before)]) == before and bool(same or not told)
+
+
 def _answers(evidence, found):
     """I2, I3 and I5: what each client was told."""
     for heard in evidence.heard:
@@ -181,11 +194,17 @@ def _answers(evidence, found):
         if heard.attempts and heard.router not in evidence.continuing:
             serving = sum(one.committed for one in heard.attempts if one.stage in (None, "llm"))
             found["I3"](holds=serving <= 1, otherwise=f"words of {serving} attempts: {heard.attempts}")
+        if heard.voices:
+            found["I3"](holds=len(heard.voices) == 1, otherwise=f"{len(heard.voices)} upstreams in one response")
 
 
 def _calls(evidence, found):
     """I6: every call has ended, and soon after its client hung up."""
-    gone = {heard.model.partition("/")[2]: heard.hung_up_s for heard in evidence.heard if heard.hung_up_s is not None}
+    gone = {}
+    for heard in evidence.heard:
+        if heard.hung_up_s is not None:
+            name = heard.model.partition("/")[2]
+            gone[name] = max(heard.hung_up_s, gone.get(name, 0.0))
     for call in evidence.calls:
         limit_s = gone.get(call.model, float("inf"))
         limit_s = float("inf") if limit_s is None else limit_s + OUTLIVES_S
@@ -223,6 +242,11 @@ def _counted(evidence, found):
         }
         for name, (counted, kept) in sums.items():
             found["I8"](holds=counted == kept, otherwise=f"{counted} {name} counted, {kept} recorded")
+        used = {row.request_id: row.tokens for row in evidence.rows}
+        for heard in evidence.heard:
+            if heard.tokens is not None:
+                kept = used.get(heard.request_id, 0)
+                found["I8"](holds=heard.tokens == kept, otherwise=f"{heard.tokens} tokens told, {kept} recorded")
 
 
 def _kept_secret(evidence, found):

@@ -26,8 +26,12 @@ client's words are those of the one serving attempt, in order, once (I2, I3); no
 request ends in exactly one way (I5); no upstream call outlives its client (I6); gauges return to nought (I7); requests,
 attempts and tokens are counted once (I8); no key, prompt or other caller's words outside their place (I9); fallback
 never changes a variant (I10); the number of series is bounded (I11); no task or socket is lost (I12). A voice session
-keeps them response by response. The column *tried* says which of them had something to hold in a row: where no call is
-made there is no attempt to be truthful about, and only a router's row has variants (`RR_WRITE_VERDICTS=1` writes it).
+keeps them response by response; one that is relayed to a provider's realtime endpoint is one request whose attempts
+are its connections, and no reply of it is made of two. The column *tried* says which of them had something to hold
+(`RR_WRITE_VERDICTS=1` writes it): where no call is made there is no attempt to be truthful about, where the process has
+ended there are no metrics left to read, and only what is asked of a router has a variant. Rows of `test_matrix.py` are
+asked for by the names of their targets and once more through a router with two variants; the rows without I10 name
+their targets themselves, since what they break (networks, clients, the machine) lies before or behind the decision.
 
 Two sentences say most of it. **Before the first word** a fault is invisible: the next target answers. **After it**
 nothing is replayed: the client gets exactly what was sent and then one error event without `[DONE]`, unless

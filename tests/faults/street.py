@@ -240,6 +240,10 @@ class Street:
         self.url = found[1]
         self.port = int(self.url.rpartition(":")[2])
 
+    def logs(self):
+        """What its upstreams saw: lists that grow, of calls with `model` and `ended`."""
+        return [self.server.journal.seen]
+
     def journal(self, mark):
         """The upstream's log of the calls whose model ends in `@mark`."""
         return [seen for seen in list(self.server.journal.seen) if seen.model.endswith(f"@{mark}")]

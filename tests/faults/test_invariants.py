@@ -13,32 +13,51 @@ from .witness import LEDGER
 KEY = "sk-canary-of-a-key"
 FELL = (Attempt("east/503@a", "overloaded"), Attempt("east/ok@spare", "success", committed=True))
 CUT = (Attempt("east/cut-2@b", "truncated", committed=True),)
+LOST, TOOK_OVER = Attempt("spoken/begun", "http_5xx", "realtime"), Attempt("spoken/good", "success", "realtime")
+RELAYED = {"request_id": "sess_1", "counted": None}
 
 
 def sound():
-    """Two callers, one fallback, one cut stream, everything as it should be."""
+    """Two callers, one fallback, one cut stream, a relayed session that loses an upstream: all as it should be."""
     return Evidence(
         heard=[
             Heard(("complete",), "A careful router", FELL, "req_1", "v", said=b"A careful router", model=FELL[0].model),
             Heard(("error event",), "A careful", CUT, "req_2", hung_up_s=100.0, model="east/cut-2@b"),
             Heard(("completed",), said=b"mine: word-of-one", own="word-of-one", counted=None),
             Heard(("completed",), own="word-of-another", counted=None),
+            Heard(("closed 1000",), model="spoken/good", hung_up_s=110.0, tokens=12, **RELAYED),
+            Heard(("failed",), "A careful", (LOST,), so_far=True, voices=frozenset("1"), **RELAYED),
+            Heard(("completed",), "A careful router", (LOST, TOOK_OVER), so_far=True, voices=frozenset("2"), **RELAYED),
         ],
-        calls=[Call("503@a", 99.0), Call("ok@spare", 99.5), Call("cut-2@b", 100.2)],
-        rows=[Row("req_1", "split", "v", "u", FELL, 72), Row("req_2", None, None, None, CUT)],
+        calls=[
+            Call("503@a", 99.0),
+            Call("ok@spare", 99.5),
+            Call("cut-2@b", 100.2),
+            Call("begun", 105.0),
+            Call("good", 110.2),
+        ],
+        rows=[
+            Row("req_1", "split", "v", "u", FELL, 72),
+            Row("req_2", None, None, None, CUT),
+            Row("sess_1", "moved", "v", "u2", (LOST, TOOK_OVER), 12),
+        ],
         before={"rr_inflight": 0.0, 'rr_requests_total{protocol="chat"}': 5.0, "rr_attempts_total": 1.0},
         after={
             "rr_inflight": 0.0,
             "rr_ws_sessions": 0.0,
             'rr_requests_total{protocol="chat"}': 7.0,
-            "rr_attempts_total": 4.0,
-            "rr_tokens_total": 72.0,
+            'rr_requests_total{protocol="realtime"}': 1.0,
+            "rr_attempts_total": 6.0,
+            "rr_tokens_total": 84.0,
         },
         sinks={"stderr": b"a line", "metrics": b"rr_inflight 0"},
         stderr="a line",
         secrets=(KEY,),
-        plain=("east",),
-        chains={("split", "v"): {"east/503@a", "east/ok@spare"}},
+        plain=("east", "spoken"),
+        chains={
+            ("split", "v"): {"east/503@a", "east/ok@spare"},
+            ("moved", "v"): {"spoken/begun", "spoken/good"},
+        },
     )
 
 
@@ -94,8 +113,8 @@ MUTANTS = {
     "a session stays": ("I7", count("rr_ws_sessions", 1.0)),
     "a request is counted twice": ("I8", count('rr_requests_total{protocol="chat"}', 8.0)),
     "a request is not counted": ("I8", count('rr_requests_total{protocol="chat"}', 6.0)),
-    "an attempt is not counted": ("I8", count("rr_attempts_total", 3.0)),
-    "tokens are counted twice": ("I8", count("rr_tokens_total", 144.0)),
+    "an attempt is not counted": ("I8", count("rr_attempts_total", 5.0)),
+    "tokens are counted twice": ("I8", count("rr_tokens_total", 156.0)),
     "a key is in a log": ("I9", lambda e: e.sinks.update(log=f"key={KEY}".encode())),
     "a key is in an answer": ("I9", change(("heard", 1), said=KEY.encode())),
     "a key is spoken": ("I9", change(("heard", 2), said=json.dumps({"delta": KEY}).encode())),
@@ -104,6 +123,24 @@ MUTANTS = {
     "another variant is told": ("I10", change(("heard", 0), variant="w")),
     "a model of another variant answers": ("I10", lambda e: e.chains.update({("split", "v"): {"east/503@a"}})),
     "a unit meets two variants": ("I10", lambda e: e.rows.append(Row(None, "split", "w", "u", ()))),
+    "a session tells an upstream that was not recorded": (
+        "I1",
+        change(("heard", 5), attempts=(replace(LOST, outcome="in_band_error"),)),
+    ),
+    "a session does not tell who had it first": ("I1", change(("heard", 6), attempts=(TOOK_OVER,))),
+    "a session has more upstreams than were recorded": ("I1", change(("heard", 5), attempts=(LOST, TOOK_OVER, LOST))),
+    "a realtime upstream was dialled that nobody tells": ("I1", lambda e: e.calls.append(Call("good", 99.0))),
+    "a lost reply is begun again in the next": ("I2", change(("heard", 6), text="A careful A careful router")),
+    "two upstreams speak in one reply": ("I3", change(("heard", 6), voices=frozenset("12"))),
+    "a reply of a session never ends": ("I5", change(("heard", 6), ends=())),
+    "a session is closed without a word": ("I5", change(("heard", 4), ends=())),
+    "an upstream outlives its session": ("I6", change(("calls", 4), ended_s=112.0)),
+    "tokens of a session are told and not recorded": ("I8", change(("heard", 4), tokens=24)),
+    "a session is not counted": ("I8", count('rr_requests_total{protocol="realtime"}', 0.0)),
+    "a session changes to a model of another variant": (
+        "I10",
+        lambda e: e.chains.update({("moved", "v"): {"spoken/begun"}}),
+    ),
     "series without end": ("I11", lambda e: e.after.update({f"x{n}": 0.0 for n in range(20_000)})),
     "a lost task": ("I12", lambda e: setattr(e, "stderr", "Task was destroyed but it is pending!")),
 }
@@ -131,6 +168,14 @@ def test_too_many_attempts_are_seen():
     evidence.calls += [Call("503@a", 99.0)] * 2
     evidence.after["rr_attempts_total"] += 2
     assert broken(evidence) == {"I4"}
+
+
+def test_a_success_that_failed_later_was_a_success_when_it_was_told():
+    evidence = sound()
+    change(("heard", 5), attempts=(replace(LOST, outcome="success"),))(evidence)
+    assert broken(evidence) == set()
+    change(("heard", 5), attempts=(replace(TOOK_OVER, model="spoken/other"),))(evidence)
+    assert broken(evidence) == {"I1"}
 
 
 def test_every_invariant_has_a_mutant():
@@ -190,7 +235,7 @@ def test_a_voice_response_without_an_end_or_with_words_behind_it_is_seen():
     closed = {"type": "closed", "code": 1000}
 
     def ends(*events):
-        return [one.ends for one in heard_in(Spoken(events=events))]
+        return [one.ends for one in heard_in(Spoken(events=events), {})]
 
     assert ends(started, done, closed) == [("closed 1000",), ("completed",)]
     assert ends(started, done, late, closed) == [("closed 1000",), ("completed", "late event")]

@@ -1,10 +1,17 @@
-"""The table of the fault matrix, row by row, as a stream and as JSON, against the application in its own process."""
+"""The table of the fault matrix, row by row, as a stream and as JSON, against the application in its own process.
+
+Each is asked for by the names of its targets, and once more (as JSON where there is no stream) through a router of two
+variants with the same fault: whatever falls, a caller stays with his variant and its targets.
+"""
+
+import json
 
 import pytest
 
 from . import figures
 from .matrix import TABLE
 from .raw import ask
+from .street import Street
 
 CASES = [
     pytest.param(row, number, stream, id=f"{row.number}-{row.fault}-{'stream' if stream else 'json'}")
@@ -14,16 +21,60 @@ CASES = [
 ]
 
 
+ROUTED = [case.values for case in CASES if case.values[2] or case.values[0].only == "json"]
+ROUTER = """
+router: {mark}
+default:
+  id: row
+  variants:
+    - {{id: a, weight: 50, model: "{a[0]}", fallbacks: {rest_a}}}
+    - {{id: b, weight: 50, model: "{b[0]}", fallbacks: {rest_b}}}
+"""
+
+
+def mark_of(number, stream):
+    return f"row-{number}-{'stream' if stream else 'json'}"
+
+
+def routed(row, mark):
+    """A router whose two variants have the row's targets, each with a mark of its own."""
+    a, b = ([f"{model}@{mark}-{variant}" for model in row.models] for variant in "ab")
+    return ROUTER.format(mark=mark, a=a, b=b, rest_a=json.dumps(a[1:]), rest_b=json.dumps(b[1:]))
+
+
+class RoutedStreet(Street):
+    """Also with a router for each row of the table."""
+
+    routers = {  # noqa: RUF012 - never changed
+        **Street.routers,
+        **{mark: routed(row, mark) for row, mark in ((case[0], mark_of(*case[1:])) for case in ROUTED)},
+    }
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    with RoutedStreet(tmp_path_factory.mktemp("street")) as street:
+        for stream in (True, False):
+            assert ask(street, "east/ok@warm", stream=stream).words == 60
+        yield street
+
+
 @pytest.mark.parametrize(("row", "number", "stream"), CASES)
 def test_a_row_of_the_matrix(street, row, number, stream):
-    mark = f"r{number}{'s' if stream else 'j'}"
+    mark = mark_of(number, stream)
+    expect = globals()[f"expect_{row.expect}"]
     told = ask(street, *(f"{model}@{mark}" for model in row.models), stream=stream)
     if row.outcomes:
         assert told.outcomes[0] in row.outcomes
-    globals()[f"expect_{row.expect}"](row, told)
+    expect(row, told)
     figures.keep(row, told.seconds * 1000, "ms")
     if row.limit_ms:
         assert told.seconds * 1000 <= row.limit_ms + 1500, "far beyond its figure"
+    if (row, number, stream) not in ROUTED:
+        return
+    through = ask(street, f"router/{mark}", stream=stream, user=mark)
+    expect(row, through)
+    assert through.outcomes[:1] == told.outcomes[:1] or set(through.outcomes[:1]) <= set(row.outcomes)
 
 
 def expect_next(row, told):

@@ -1,5 +1,6 @@
 """Voice sessions in the street: what they say is judged like a chat answer is, response by response."""
 
+import base64
 import contextlib
 import json
 import time
@@ -8,6 +9,7 @@ from realtime.speech.scripted import WORD_MS
 from tests.realtime.relay.rig import FaultyUpstream
 from tests.realtime.voice_rig import connected
 
+from .invariants import WORDS
 from .street import KEY, Street, provider
 
 BYTES_PER_WORD = 24 * 2 * WORD_MS
@@ -27,8 +29,19 @@ def fallback(name, first, then, kind="chat"):
     return ROUTER.format(name=name, kind=kind, first=first, then=then)
 
 
+class Spoken(FaultyUpstream):
+    """Says the scripted words; each connection has a voice of its own."""
+
+    words, half = WORDS[:8], WORDS[:2]
+
+    def sound(self):
+        return base64.b64encode(bytes([len(self.seen)]) * 300).decode()
+
+
 class VoiceStreet(Street):
     """Also with ears and voices that fail on demand."""
+
+    plain = (*Street.plain, "spoken")
 
     routers = {  # noqa: RUF012 - never changed
         "dying": fallback("dying", "east/role-then-die@r62", "east/ok@r62"),
@@ -52,13 +65,16 @@ class VoiceStreet(Street):
 
     async def _open(self):
         await super()._open()
-        self.spoken = FaultyUpstream()
+        self.spoken = Spoken()
         await self._enter(self.spoken)
 
     def _providers(self):
         spoken = provider("spoken", f"http://127.0.0.1:{self.spoken.port}")[:-1] + ', realtime: {models: ["*"]}}'
         far = provider("far", "http://127.0.0.1:9")
         return f"{super()._providers()}\n  scripted: {{kind: scripted}}\n{far}\n{spoken}"
+
+    def logs(self):
+        return [*super().logs(), self.spoken.dialled]
 
     @contextlib.asynccontextmanager
     async def session(self, model, *, microphone=False, **audio):
@@ -83,6 +99,7 @@ class VoiceStreet(Street):
             if opens:
                 await client.until("session.created")
             yield client
+            client.left_s = time.time()
 
     def requests(self):
         """The latest records."""

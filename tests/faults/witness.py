@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from .heard import MODEL_PATHS, Told, heard_in, heard_on
+from .heard import MODEL_PATHS, Told, heard_in, heard_on, sessions_in
 from .invariants import Attempt, Call, Evidence, Heard, Row, verdicts
 
 REST_S = 3.0
@@ -70,7 +70,7 @@ class Witness:
         self.judged = False
         for kept in (self.answers, self.lines, self.clients, self.others):
             kept.clear()
-        self.calls_before = len(self.street.server.journal.seen)
+        self.calls_before = [len(log) for log in self.street.logs()]
         self.before = self._exposition()
         self.rows_before = self._last_row()
 
@@ -86,6 +86,7 @@ class Witness:
         """Voice sessions, each with a word of its own; `ours` when their replies are made here."""
         for client in clients:
             client.canary, client.ours = f"canary-of-a-caller-{secrets.token_hex(6)}", ours
+            client.left_s = None
             self.clients.append(client)
 
     def sockets(self, ends):
@@ -117,14 +118,14 @@ class Witness:
         stderr = street.stderr.read_text(errors="replace")
         heard = [told.as_heard() for told in self.answers] + self.others
         heard += [one for line in self.lines if (one := heard_on(line)) is not None]
-        heard += [one for client in self.clients for one in heard_in(client)]
+        heard += [one for client in self.clients for one in heard_in(client, sessions_in(stderr))]
         sinks = {"stderr": stderr.encode(), **{p.name: p.read_bytes() for p in street.folder.glob("records.db*")}}
         if exposition is not None:
             recent = street.client.get("/v1/router/requests", params={"limit": 1000})
             sinks |= {"metrics": exposition.encode(), "recent requests": recent.content}
         return Evidence(
             heard=heard,
-            calls=[Call(one.model, one.ended) for one in street.server.journal.seen[self.calls_before :]],
+            calls=[Call(one.model, one.ended) for one in self._calls()],
             rows=None if self._dropped(exposition) else self._rows(),
             before=self.before,
             after=None if exposition is None else samples(exposition),
@@ -137,6 +138,9 @@ class Witness:
             killed=self._killed(),
             unheard=self.unheard,
         )
+
+    def _calls(self):
+        return [one for log, before in zip(self.street.logs(), self.calls_before, strict=True) for one in log[before:]]
 
     def _dropped(self, exposition):
         """Whether records were lost, and said to be: a database that could not be opened for want of descriptors."""
@@ -153,7 +157,7 @@ class Witness:
 
     def _rests(self):
         """Nothing is under way, and everything that was counted is recorded."""
-        if any(one.ended is None for one in self.street.server.journal.seen[self.calls_before :]):
+        if any(one.ended is None for one in self._calls()):
             return False
         now = self._exposition()
         if now is None:
@@ -216,7 +220,7 @@ class Witness:
             ):
                 if name in made:
                     made[name][1].append(Attempt(*attempt))
-        return [Row(*kept[:4], tuple(attempts), kept[4]) for kept, attempts in made.values()]
+        return [Row(kept[0] or name, *kept[1:4], tuple(made_), kept[4]) for name, (kept, made_) in made.items()]
 
 
 def samples(text):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import time
+from types import SimpleNamespace
 
 import websockets
 
@@ -67,10 +68,15 @@ NOISE = (
 
 
 class FaultyUpstream:
-    """A realtime endpoint whose model's name is the script. `seen` keeps, by connection, what it was told."""
+    """A realtime endpoint whose model's name is the script. `seen` keeps, by connection, what it was told; `dialled`
+    every connection that was asked for, with the Unix time of its end.
+    """
+
+    words, half = ("fine", "thanks"), ("half", "of")  # of a whole answer, and of one that is cut
 
     def __init__(self):
         self.seen = []
+        self.dialled = []
         self.headers = []
         self.died_s = 0.0
         self.flooded_bytes = 0
@@ -94,7 +100,10 @@ class FaultyUpstream:
     async def _refuse(self, connection, request):
         script = self.script(request.path)
         self.headers.append(dict(request.headers.raw_items()))
+        connection.dialled = SimpleNamespace(model=script, ended=None)
+        self.dialled.append(connection.dialled)
         if script.startswith("refuse-"):
+            connection.dialled.ended = time.time()
             return connection.respond(int(script[7:]), "no\n")
         if script == "never":
             await asyncio.sleep(3)
@@ -104,8 +113,15 @@ class FaultyUpstream:
         script = self.script(socket.request.path)
         seen = []
         self.seen.append((script, seen))
-        with contextlib.suppress(websockets.ConnectionClosed):
-            await getattr(self, script.replace("-", "_").partition("__")[0])(socket, seen, script)
+        try:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await getattr(self, script.replace("-", "_").partition("__")[0])(socket, seen, script)
+        finally:
+            socket.dialled.ended = time.time()
+
+    def sound(self):
+        """What is heard with each word, as base64."""
+        return "AAAA" * 100
 
     async def _greet(self, socket, number=None):
         number = len(self.seen) if number is None else number
@@ -149,7 +165,8 @@ class FaultyUpstream:
             elif kind == "response.create" and answers:
                 await self.answer(socket, len(seen))
 
-    async def answer(self, socket, number, *, words=("fine", "thanks"), whole=True, pause_s=0.0):
+    async def answer(self, socket, number, *, words=None, whole=True, pause_s=0.0):
+        words = words or self.words
         name = f"resp_{len(self.seen)}_{number}"
         place = {"response_id": name, "item_id": f"item_{name}", "output_index": 0}
         item = {"id": f"item_{name}", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
@@ -160,7 +177,7 @@ class FaultyUpstream:
         await socket.send(event("conversation.item.added", previous_item_id=None, item=item))
         for word in words:
             await asyncio.sleep(pause_s)
-            await socket.send(event("response.output_audio.delta", **place, content_index=0, delta="AAAA" * 100))
+            await socket.send(event("response.output_audio.delta", **place, content_index=0, delta=self.sound()))
             await socket.send(
                 event("response.output_audio_transcript.delta", **place, content_index=0, delta=f"{word} ")
             )
@@ -206,7 +223,7 @@ class FaultyUpstream:
     async def begun(self, socket, seen, script):
         """Die in the middle of a response."""
         await self._serve(socket, seen, until=lambda all_of_it: all_of_it[-1]["type"] == "response.create")
-        await self.answer(socket, 1, words=("half", "of"), whole=False)
+        await self.answer(socket, 1, words=self.half, whole=False)
         await self._keep_on(socket, 4)
         await self._die(socket, script)
 
