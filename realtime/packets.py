@@ -1,4 +1,8 @@
-"""How many events a second a key may send, over all of its sessions: a bucket that refills steadily."""
+"""How many events a second a key may send, over all of its sessions: a bucket that refills steadily.
+
+Kept by each process alone: it guards a process against being talked to without end, and asking a store for every event
+would cost more than the event. What a key may use on all nodes together is counted by reply (`router.proxy.limits`).
+"""
 
 from collections.abc import Callable
 

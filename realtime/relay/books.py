@@ -5,10 +5,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from policies import Prices
 from realtime.account import Account
 from realtime.studio import Studio
 from router.cost import cost_usd, tokens_of
 from router.proxy.limits import Permit
+from router.proxy.site import estimated_usd
 from router.refusal import Refusal
 
 from .bridge import Bridge
@@ -29,7 +31,8 @@ class Books:
         self._down = down
         self._cancel = cancel
         self._permits: dict[str, Permit] = {}
-        self._over: dict[str, Mapping[str, int]] = {}  # done before they were admitted
+        self._prices: dict[str, Prices | None] = {}  # of who makes a response
+        self._over: dict[str, Note] = {}  # done before they were admitted
         self._stopped_s: float | None = None  # when the user stopped speaking
         self._started_s: float | None = None
         self._first_audio_ms: int | None = None
@@ -47,6 +50,8 @@ class Books:
             case "sounded":
                 self._sounded(now_s)
             case "began" if self.group is not None:
+                serving = self._bridge.serving
+                self._prices[note.response_id] = serving.prices if serving is not None else None
                 self.group.create_task(self._admit(note.response_id))
             case "done":
                 self._done(note, now_s)
@@ -54,9 +59,9 @@ class Books:
                 self.odd += 1
 
     def close(self) -> None:
-        """The session is over: give back what is still held."""
-        for permit in self._permits.values():
-            permit.release()
+        """The session is over: what is still being said costs what such an answer does, as if it had ended."""
+        for response_id, permit in self._permits.items():
+            self._settle(permit, response_id, None)
         self._permits = {}
         if self.odd:
             fields = {"session_id": self._account.session_id, "count": self.odd}
@@ -84,17 +89,16 @@ class Books:
         if done is None:
             self._permits[response_id] = permit
         else:
-            self._settle(permit, done)
+            self._settle(permit, response_id, done)
 
     def _done(self, note: Note, now_s: float) -> None:
         self._bridge.used(note.usage)
         permit = self._permits.pop(note.response_id, None)
         if permit is not None:
-            self._settle(permit, note.usage)
+            self._settle(permit, note.response_id, note)
         elif len(self._over) < 64:
-            self._over[note.response_id] = note.usage
-        response = note.wire.get("response")
-        response = response if isinstance(response, dict) else {}
+            self._over[note.response_id] = note
+        response = response_of(note)
         outcome = outcome_of(response)
         for observer in self._studio.observers:
             observer.on_reply(outcome)
@@ -113,13 +117,23 @@ class Books:
             fields["first_audio_ms"], self._first_audio_ms = self._first_audio_ms, None
         log.info("turn", extra={"fields": fields})
 
-    def _settle(self, permit: Permit, usage: Mapping[str, int]) -> None:
-        tokens, target = tokens_of(usage), self._bridge.serving
-        permit.settle(
-            tokens=0 if tokens is None else tokens.input + tokens.output,
-            cost_usd=0.0 if tokens is None else cost_usd(target.prices if target is not None else None, tokens),
-        )
+    def _settle(self, permit: Permit, response_id: str, done: Note | None) -> None:
+        """Book what a response used: nothing when it said nothing, an estimate when it was cut before it told."""
+        prices = self._prices.pop(response_id, None)
+        tokens = tokens_of(done.usage) if done is not None else None
+        if tokens is not None:
+            permit.settle(tokens=tokens.input + tokens.output, cost_usd=cost_usd(prices, tokens))
+        elif done is None or response_of(done).get("output"):
+            permit.settle(tokens=None, cost_usd=estimated_usd(prices))
+        else:
+            permit.settle(tokens=0, cost_usd=0.0)
         permit.release()
+
+
+def response_of(note: Note) -> Mapping[str, Any]:
+    """The response that is done."""
+    response = note.wire.get("response")
+    return response if isinstance(response, dict) else {}
 
 
 def outcome_of(response: Mapping[str, Any]) -> str:

@@ -55,7 +55,9 @@ class Key(Model):
         description="List price of what may be spent from midnight to midnight UTC",
     )
     concurrent_sessions: Count = Field(default=20, description="Voice sessions at once")
-    packets_per_second: Count = Field(default=1000, description="Events a second, over all its voice sessions")
+    packets_per_second: Count = Field(
+        default=1000, description="Events a second, over all its voice sessions in one process"
+    )
 
 
 WebOrigin = Annotated[str, StringConstraints(pattern=ORIGIN, max_length=300, to_lower=True)]

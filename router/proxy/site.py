@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from policies import Prices
 from router.cycle import KNOWN
 from router.observers import TurnedAway
 from router.record import Record
@@ -167,12 +168,11 @@ def settle(permit: Permit, record: Record | None) -> None:
     elif record is None or not any(attempt.committed for attempt in record.attempts):
         permit.settle(tokens=0, cost_usd=0.0)
     else:
-        permit.settle(tokens=None, cost_usd=_cut_short_usd(record))
+        permit.settle(tokens=None, cost_usd=estimated_usd(record.attempts[-1].target.prices))
 
 
-def _cut_short_usd(record: Record) -> float | None:
-    """What an answer without a usage cost, by estimate: hanging up before the end must not make answers free."""
-    prices = record.attempts[-1].target.prices
+def estimated_usd(prices: Prices | None) -> float | None:
+    """What an answer without a usage cost: hanging up before the end must not make answers free."""
     return None if prices is None else (prices.input_usd + prices.output_usd) * TYPICAL_ANSWER_TOKENS
 
 

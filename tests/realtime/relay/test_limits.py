@@ -24,8 +24,8 @@ def hasty(tmp_path_factory, relay):
         yield port
 
 
-def talk(port, model, **options):
-    return connected(port, f"/v1/realtime?model={model}", microphone=False, headers=KEY, **options)
+def talk(port, model, headers=KEY, **options):
+    return connected(port, f"/v1/realtime?model={model}", microphone=False, headers=headers, **options)
 
 
 async def test_a_session_ends_when_its_time_is_over_however_busy_it_is(hasty):
@@ -176,3 +176,52 @@ async def test_what_the_relay_counts_is_there(relay):
     assert 'rr_voice_attempts_total{outcome="success",stage="realtime"' in metrics
     assert 'rr_voice_turns_total{outcome="answered"}' in metrics
     assert '"turn"' in relay.log.read_text() or " turn session_id=" in relay.log.read_text()
+
+
+METERED = """, {id: spent, secret: sk-spent-caller, budget_usd_per_day: 0.01}
+  , {id: cut, secret: sk-cut-caller, budget_usd_per_day: 0.01}
+  , {id: gone, secret: sk-gone-caller, budget_usd_per_day: 0.01}
+  , {id: mute, secret: sk-mute-caller, budget_usd_per_day: 0.01}
+  , {id: full, secret: sk-full-caller, tpm: 300}"""
+PRICES = "".join(
+    f'  "bad/{model}": {{input: 1000, output: 1000}}\n' for model in ("good", "begun", "halting", "asked__1011")
+)
+
+
+@pytest.fixture(scope="module")
+def metered(tmp_path_factory, relay):
+    folder = tmp_path_factory.mktemp("metered")
+    text = server_file(provider("bad", relay.bad.port), extra=METERED) + "prices:\n" + PRICES
+    with running(folder, text, {}) as port:
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("key", "first", "code"),
+    [
+        ("spent", "good", "insufficient_quota"),  # what it used
+        ("cut", "begun", "insufficient_quota"),  # its upstream died in the middle: by estimate
+        ("gone", "halting", "insufficient_quota"),  # its caller left in the middle: by estimate
+        ("mute", "asked__1011", None),  # it never said a word
+        ("full", "good", None),  # 256 tokens reserved, 12 used
+        ("full", "halting", "rate_limit_exceeded"),  # and kept, as nobody knows
+    ],
+)
+async def test_what_a_relayed_response_used_is_booked_on_its_key(metered, key, first, code):
+    headers = {"authorization": f"Bearer sk-{key}-caller"}
+    async with talk(metered, f"bad/{first}", headers=headers) as client:
+        await client.until("session.created")
+        await client.send("response.create")
+        if first == "halting":
+            await client.until("response.output_audio.delta")
+        elif first == "good":
+            assert (await client.done())["usage"]["total_tokens"] == 12
+        elif first == "begun":
+            assert (await client.done())["status"] == "failed"
+        else:
+            await client.over()
+    async with talk(metered, "bad/good", headers=headers) as client:
+        await client.until("session.created")
+        await client.send("response.create")
+        await client.until("response.done" if code is None else "error")
+    assert [event["error"]["code"] for event in client.of("error")] == [code] * (code is not None)
