@@ -38,9 +38,7 @@ class Errands:
             return
         call, item = settled
         response = self._replies.find(call.place.response_id)
-        if response is not None and response.runs(item.id):
-            response.end_remote(item)
-        else:
+        if response is None or not response.calls.answered(item):
             finish_item(self._state, item)
         self._replies.words_known(item.id, "")
         self._replies.go_on({call.place.response_id})

@@ -76,19 +76,19 @@ class Reports:
         """A tool call begins."""
         response = self._replies.find(event.response_id)
         if response is not None:
-            response.begin_call(event.call_id, event.name)
+            response.calls.begin(event.call_id, event.name)
 
     def arguments(self, event: ToolArgumentsDelta) -> None:
         """More arguments."""
         response = self._replies.find(event.response_id)
         if response is not None:
-            response.extend_call(event.call_id, event.text)
+            response.calls.extend(event.call_id, event.text)
 
     def call_done(self, event: ToolCallFinished) -> None:
         """A tool call is complete."""
         response = self._replies.find(event.response_id)
         if response is not None:
-            response.end_call(event.call_id)
+            response.calls.end(event.call_id)
 
     def finished(self, event: ReplyFinished) -> None:
         """The model is done."""
@@ -103,7 +103,7 @@ class Reports:
             response.length_reason = "max_output_tokens"
         elif event.reason == "content_filter":
             response.length_reason = "content_filter"
-        response.end_calls("incomplete" if response.length_reason else "completed")
+        response.calls.end_all("incomplete" if response.length_reason else "completed")
         self._finish_when_complete(response)
 
     def spoken(self, event: SpeakingFinished) -> None:

@@ -1,22 +1,18 @@
-"""One response: its items and parts as they grow, and the closing events, each exactly once and in order."""
+"""One response: its message as it grows, and the closing events, each exactly once and in order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from .calls import Calls
 from .client_events import Fault
-from .conversation import Entry
 from .items import AudioPart, FunctionCall, Item, ItemStatus, McpItem, Message, Part, TextPart
+from .output import Output
 from .pipeline_events import WordSpoken
 from .playback import Playback
-from .remote_calls import CUT_OFF, RemoteCall, approval_item, call_item, finish_item, launch
 from .reply_events import (
-    ArgumentsAdded,
-    ArgumentsDone,
     AudioDone,
     AudioSpoken,
     EndReason,
-    OutputItemAdded,
-    OutputItemDone,
     PartAdded,
     PartDone,
     PartPlace,
@@ -26,15 +22,11 @@ from .reply_events import (
     ResponseView,
     TextDone,
     TextWritten,
-    ToolServerArguments,
-    ToolServerProgress,
     WordsDone,
     WordsSpoken,
 )
-from .server_events import ItemAdded
 from .settings import SessionSettings
 from .state import SessionState
-from .tool_servers import RemoteTool
 from .usage import NO_USAGE, Attempts, Usage
 
 
@@ -45,17 +37,6 @@ class _Words:
     place: PartPlace  # of its first part
     text: list[str] = field(default_factory=list)
     playback: Playback = field(default_factory=Playback)
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call while it grows."""
-
-    place: PartPlace
-    call_id: str
-    name: str
-    tool: RemoteTool | None = None  # of a server
-    arguments: list[str] = field(default_factory=list)
 
 
 class Response:
@@ -79,7 +60,6 @@ class Response:
         self.inputs: tuple[Item, ...] | None = None  # its own context, instead of the conversation
         self.awaits: set[str] = set()  # items whose words are unknown
         self.has_words = False  # an awaited transcript had words
-        self.remote: Mapping[str, RemoteTool] = {}  # which of its functions are a server's
         self.started = False  # the reply was asked for
         self.text_finished = False
         self.audio_finished = "audio" not in settings.modalities
@@ -87,10 +67,9 @@ class Response:
         self.spoken_characters = 0
         self.usage: Usage = NO_USAGE
         self.attempts: Attempts = ()
-        self._output: list[Item] = []
+        self._output = Output(state, self.id, in_conversation=in_conversation)
+        self.calls = Calls(state, self._output)
         self._words: _Words | None = None
-        self._calls: dict[str, _Call] = {}
-        self._running: dict[str, PartPlace] = {}  # calls that a server is working on
         self._fresh_words: list[tuple[str, float, float]] = []
 
     def announce(self) -> None:
@@ -100,7 +79,7 @@ class Response:
     @property
     def complete(self) -> bool:
         """Nothing more is to come."""
-        return self.text_finished and (self.audio_finished or self._words is None) and not self._running
+        return self.text_finished and (self.audio_finished or self._words is None) and not self.calls.run
 
     @property
     def message_id(self) -> str | None:
@@ -110,14 +89,14 @@ class Response:
     @property
     def tools_answered(self) -> bool:
         """The response called tools, and the client has given all of its outputs; servers' are waited for anyway."""
-        if not any(isinstance(item, FunctionCall) for item in self._output):
-            return self.text_finished and any(isinstance(item, McpItem) for item in self._output)
+        items = self._output.items
+        if not any(isinstance(item, FunctionCall) for item in items):
+            return self.text_finished and any(isinstance(item, McpItem) for item in items)
         return not self._state.conversation.owes_answers({self.id})
 
     def holds(self, item_id: str) -> bool:
         """Whether this item is an open one of this response."""
-        places = [call.place for call in self._calls.values()]
-        return item_id == self.message_id or any(place.item_id == item_id for place in places)
+        return item_id == self.message_id or self.calls.growing(item_id)
 
     def _view(self, status: ResponseStatus, reason: EndReason | None, fault: Fault | None) -> ResponseView:
         ended = status != "in_progress"
@@ -131,7 +110,7 @@ class Response:
             max_output_tokens=self.settings.max_output_tokens,
             temperature=self.settings.temperature,
             metadata=self.metadata,
-            output=tuple(self._output) if ended else (),
+            output=tuple(self._output.items) if ended else (),
             reason=reason,
             fault=fault,
             usage=self.usage if ended else None,
@@ -176,77 +155,6 @@ class Response:
         """The sound of the message, which begins now if it did not yet."""
         return (self._words or self._open_message()).playback
 
-    def begin_call(self, call_id: str, name: str) -> None:
-        """A tool call."""
-        if call_id in self._calls:
-            return
-        tool = self.remote.get(name)
-        if tool is not None:
-            place = self._open_item(lambda item_id: call_item(item_id, tool))
-        else:
-            place = self._open_item(lambda item_id: FunctionCall(item_id, call_id, name, "", "in_progress"))
-            self._state.conversation.note_call(call_id)
-        self._calls[call_id] = _Call(place, call_id, name, tool)
-
-    def extend_call(self, call_id: str, text: str) -> None:
-        """More arguments."""
-        call = self._calls.get(call_id)
-        if call is not None and text:
-            call.arguments.append(text)
-            place, remote = call.place, call.tool is not None
-            self._state.say(ToolServerArguments(place, text) if remote else ArgumentsAdded(place, call_id, text))
-
-    def end_call(self, call_id: str, status: ItemStatus = "completed") -> None:
-        """The arguments are complete (or will never be)."""
-        call = self._calls.pop(call_id, None)
-        if call is None:
-            return
-        arguments = "".join(call.arguments)
-        if call.tool is not None:
-            self._end_remote(RemoteCall(call.place, call.tool, arguments), whole=status == "completed")
-            return
-        self._state.say(ArgumentsDone(call.place, call_id, call.name, arguments))
-        self._close_item(call.place, FunctionCall(call.place.item_id, call_id, call.name, arguments, status))
-
-    def _end_remote(self, call: RemoteCall, *, whole: bool) -> None:
-        """The arguments of a server's tool are complete: call it, or ask whether one may."""
-        state, place = self._state, call.place
-        state.say(ToolServerArguments(place, call.arguments, done=True))
-        if not whole:
-            state.say(ToolServerProgress("response.mcp_call", "failed", place.item_id, place.output_index))
-            self._close_item(place, call.item(error=dict(CUT_OFF)))
-        elif call.tool.asks:
-            question = self._open_item(lambda item_id: approval_item(item_id, call.tool, call.arguments))
-            self._close_item(question, approval_item(question.item_id, call.tool, call.arguments))
-            state.remote_calls[place.item_id] = call = replace(call, approval_id=question.item_id)
-            self._leave(place, call.item())
-        else:
-            self._running[place.item_id] = place
-            launch(state, call)
-
-    def end_remote(self, item: McpItem) -> None:
-        """A server has answered; a response that is over shows nothing of it."""
-        place = self._running.pop(item.id)
-        self._close_item(place, item)
-
-    def runs(self, item_id: str) -> bool:
-        """Whether a server is working on this call, and the response waits for it."""
-        return item_id in self._running
-
-    def _leave(self, place: PartPlace, item: McpItem) -> None:
-        """A call that goes on when the response does not."""
-        entry = self._state.conversation.get(item.id)
-        if entry is not None:
-            entry.item = item
-            entry.remote = entry.remote or "asked"
-        self._output[place.output_index] = item
-        self._state.say(OutputItemDone(self.id, place.output_index, item))
-
-    def end_calls(self, status: ItemStatus) -> None:
-        """All calls still open."""
-        for call_id in list(self._calls):
-            self.end_call(call_id, status)
-
     def end_message(self, status: ItemStatus) -> None:
         """The message is complete (or will never be)."""
         words, self._words = self._words, None
@@ -268,20 +176,18 @@ class Response:
         entry = self._state.conversation.get(words.place.item_id)
         if entry is not None:
             entry.spoken = text
-        self._close_item(words.place, Message(words.place.item_id, "assistant", tuple(parts), status))
+        self._output.close(words.place, Message(words.place.item_id, "assistant", tuple(parts), status))
 
     def finish(self, status: ResponseStatus, reason: EndReason | None = None, fault: Fault | None = None) -> None:
         """The response ends: whatever is open is closed first, then it is done."""
         ending: ItemStatus = "completed" if status == "completed" else "incomplete"
         self.end_message(ending)
-        self.end_calls(ending)
-        for item_id, place in self._running.items():
-            self._leave(place, self._state.remote_calls[item_id].item())
-        self._running.clear()
+        self.calls.end_all(ending)
+        self.calls.leave()
         self._state.say(ResponseDone(self._view(status, reason, fault)))
 
     def _open_message(self) -> _Words:
-        place = self._open_item(lambda item_id: Message(item_id, "assistant", (), "in_progress"))
+        place = self._output.open(lambda item_id: Message(item_id, "assistant", (), "in_progress"))
         self._words = words = _Words(place)
         entry = self._state.conversation.get(place.item_id)
         if entry is not None:
@@ -297,18 +203,3 @@ class Response:
             (replace(words.place, content_index=index), AudioPart("") if kind == "audio" else TextPart(""))
             for index, kind in enumerate(kinds)
         ]
-
-    def _open_item(self, make: Callable[[str], Message | FunctionCall | McpItem]) -> PartPlace:
-        item = make(self._state.fresh_item_id())
-        place = PartPlace(self.id, item.id, len(self._output), 0)
-        self._output.append(item)
-        self._state.say(OutputItemAdded(self.id, place.output_index, item))
-        if self.in_conversation:
-            before = self._state.conversation.add(Entry(item, response_id=self.id))
-            self._state.say(ItemAdded(item, before))
-        return place
-
-    def _close_item(self, place: PartPlace, item: Item) -> None:
-        self._output[place.output_index] = item
-        finish_item(self._state, item)
-        self._state.say(OutputItemDone(self.id, place.output_index, item))

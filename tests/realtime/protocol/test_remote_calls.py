@@ -196,6 +196,21 @@ def approval(question, *, approve=True, **more):
     return p.CreateItem(item=p.McpItem("answer_1", "mcp_approval_response", fields))
 
 
+def test_a_call_that_is_approved_while_its_response_still_sounds_is_answered_beside_it():
+    scene = session(ASKING, modalities=("audio",))
+    scene.give(p.CreateResponse())
+    response_id = scene.started.response_id
+    scene.give(p.TextDelta(response_id=response_id, text="Let me see."))
+    scene.give(p.ToolCallStarted(response_id=response_id, call_id="c1", name="read"))
+    out = scene.give(p.ToolCallFinished(response_id=response_id, call_id="c1"))
+    question = next(output.item for output in out if isinstance(output, p.ItemDone))
+    scene.give(p.ReplyFinished(response_id=response_id, reason="tool_calls"))
+    effect = one(scene.give(approval(question)), "CallTool")
+    out = scene.give(p.ToolAnswered(item_id=effect.item_id, output="text"))
+    assert wire(out) == ["ToolServerProgress", "ItemDone"]
+    assert "ResponseDone" in wire(scene.give(p.SpeakingFinished(response_id=response_id)))
+
+
 def test_a_call_that_asks_first_is_made_once_it_is_approved():
     scene = session(ASKING)
     question = asked(scene)
