@@ -12,13 +12,12 @@ from .effects import CancelReply, DropAudio, StartReply
 from .inputs import prepare, resolved
 from .items import Item
 from .listener import Listener
+from .overrides import objects, overridden
 from .reply_events import EndReason, ResponseStatus
 from .requests import context, forget, own_context, request, with_words
 from .response import Response
 from .server_events import LimitsTold
-from .settings import SessionSettings
 from .state import SessionState
-from .tool_servers import is_remote, unknown_server, whole
 from .toolbox import Toolbox
 from .turns import Act, Signal, TurnState, step
 from .usage import Attempts
@@ -71,7 +70,7 @@ class Replies:
         if state.settings.kind == "transcription":
             state.refuse("invalid_value", "A transcription session makes no responses.", "type")
             return
-        if self._objects(asked.options):
+        if objects(state, asked.options):
             return
         if not asked.options.in_conversation:
             self._begin_beside(asked.options)
@@ -82,36 +81,6 @@ class Replies:
             self.owe(asked.options, joinable=False)
         else:
             self.begin(asked.options)
-
-    def _objects(self, options: ResponseOptions) -> bool:
-        """Refuse what a response names and nobody knows, as an update of the session would."""
-        state, overrides = self._state, options.overrides
-        if not overrides:
-            return False
-        wanted = self._settings(options)
-        lost = next(
-            (tool["server_label"] for tool in wanted.tools if is_remote(tool) and "server_url" not in tool), None
-        )
-        if lost is not None:
-            message = f"The session has no tool server {lost!r}; give its server_url."
-            state.refuse("invalid_value", message, "response.tools")
-            return True
-        label = unknown_server(wanted.tools, wanted.tool_choice)
-        if label is not None and ("tool_choice" in overrides or "tools" in overrides):
-            message = f"tool_choice names the tool server {label!r}, which is not among the tools."
-            state.refuse("invalid_value", message, "response.tool_choice.server_label")
-            return True
-        fault = state.rules.refuse(state.settings, wanted)
-        if fault is not None:
-            param = fault.param and fault.param.replace("settings.", "response.", 1)
-            state.refuse(fault.code, fault.message, param)
-        return fault is not None
-
-    def _settings(self, options: ResponseOptions) -> SessionSettings:
-        """The session's settings with what a response does differently."""
-        settings = self._state.settings
-        wanted = settings.patched(options.overrides)
-        return replace(wanted, tools=whole(wanted.tools, settings.tools)) if "tools" in options.overrides else wanted
 
     def go_on(self, responses: set[str | None]) -> None:
         """Where the session goes on by itself: once all tool outputs of a response are there, reply."""
@@ -142,14 +111,12 @@ class Replies:
                 "Wait until the response is finished before creating a new one.",
             )
             return
-        inputs = resolved(state, options)
-        if inputs is None and options.input is not None:
+        response = self._made(options, automatic=automatic)
+        if response is None:
             return
-        response = Response(state, self._settings(options), metadata=options.metadata)
-        response.automatic, response.joinable = automatic, joinable
+        response.joinable = joinable
         self.main = response
         self._unasked = self._unasked + 1 if joinable else 0
-        prepare(response, state, inputs, self.toolbox)
         self.owed = None
         self.fire(Signal.RESPONSE_WAITS if response.awaits else Signal.RESPONSE_STARTS)
 
@@ -158,14 +125,24 @@ class Replies:
         if len(self.side) >= state.rules.side_response_limit:
             state.refuse("rate_limit_exceeded", f"{len(self.side)} responses are active beside the conversation.")
             return
-        inputs = resolved(state, options)
-        if inputs is None and options.input is not None:
+        response = self._made(options)
+        if response is None:
             return
-        response = Response(state, self._settings(options), in_conversation=False, metadata=options.metadata)
         self.side[response.id] = response
-        prepare(response, state, inputs, self.toolbox)
         if not response.awaits:
             self._start(response)
+
+    def _made(self, options: ResponseOptions, *, automatic: bool = False) -> Response | None:
+        """A response that was announced; None when its input was refused."""
+        state = self._state
+        inputs = resolved(state, options)
+        if inputs is None and options.input is not None:
+            return None
+        settings = overridden(state, options)
+        response = Response(state, settings, in_conversation=options.in_conversation, metadata=options.metadata)
+        response.automatic = automatic
+        prepare(response, state, inputs, self.toolbox)
+        return response
 
     def _start(self, response: Response) -> None:
         """The words are known: ask for the reply."""
@@ -179,7 +156,7 @@ class Replies:
             self._end(response, "failed", fault=fault)
             return
         offer = self.toolbox.offer(response.settings)
-        response.remote = offer.remote
+        response.calls.remote = offer.remote
         wanted = request(response.settings, items, offer, metadata=response.metadata, voice_profile=state.voice_profile)
         state.say(StartReply(response.id, wanted))
 

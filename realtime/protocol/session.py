@@ -10,61 +10,18 @@ from typing import Any
 from .alarms import Alarm, Alarms
 from .audio_buffer import AudioBuffer
 from .broken import BrokenInvariantError
-from .client_events import (
-    AppendAudio,
-    CancelResponse,
-    ClearAudio,
-    ClearOutput,
-    ClientEvent,
-    CommitAudio,
-    CreateItem,
-    CreateResponse,
-    DeleteItem,
-    Fault,
-    Malformed,
-    Pong,
-    RetrieveItem,
-    TruncateItem,
-    UpdateSession,
-)
+from .client_events import ClientEvent, Fault, Malformed, Pong, UpdateSession
 from .conversation import Conversation
 from .desk import Desk
 from .effects import CloseConnection, DropUtterance, Effect, ReplyRequest
 from .errands import Errands
 from .items import Message, TextPart
 from .listener import Listener
-from .pipeline_events import (
-    AudioChunk,
-    Disconnected,
-    Draining,
-    Opened,
-    PipelineEvent,
-    PlaybackPosition,
-    PlaybackStopped,
-    ReplyFailed,
-    ReplyFinished,
-    SegmentFinished,
-    SegmentStarted,
-    SpeakingFinished,
-    SpeechStarted,
-    SpeechStopped,
-    SuggestionRevoked,
-    TextDelta,
-    TimerFired,
-    ToolAnswered,
-    ToolArgumentsDelta,
-    ToolCallFinished,
-    ToolCallStarted,
-    ToolsListed,
-    TranscriptDelta,
-    TranscriptFailed,
-    TranscriptFinal,
-    TurnSuggested,
-    WordSpoken,
-)
+from .pipeline_events import Disconnected, Draining, Opened, PipelineEvent, TimerFired
 from .replies import Replies
 from .reports import Reports
 from .requests import context, request
+from .routes import routes
 from .rules import SessionRules
 from .server_events import ConversationCreated, ErrorRaised, PingSent, SessionCreated, SessionUpdated
 from .settings import SessionSettings
@@ -94,12 +51,20 @@ class SessionMachine:
         self.closed = False
         self._alarms = Alarms(state)
         self._listener = Listener(state)
-        self._replies = Replies(state, self._alarms, self._listener)
-        self._utterances = Utterances(state, self._replies, self._listener)
-        self._errands = Errands(state, self._replies)
-        self._desk = Desk(state, self._replies, self._listener, self._errands)
-        self._reports = Reports(state, self._replies, self._listener)
-        self._rooms = self._routes()
+        self._replies = replies = Replies(state, self._alarms, self._listener)
+        self._utterances = Utterances(state, replies, self._listener)
+        errands = Errands(state, replies)
+        self._desk = Desk(state, replies, self._listener, errands)
+        self._rooms: Mapping[type, Callable[[Any], None]] = {
+            **routes(replies, self._utterances, self._desk, Reports(state, replies, self._listener), errands),
+            UpdateSession: self._update,
+            Malformed: self._malformed,
+            Pong: self._ignore,
+            Opened: self._open,
+            Disconnected: self._disconnected,
+            Draining: self._drain,
+            TimerFired: self._timer,
+        }
         self._opened = False
         self._opened_ms = self._client_ms = 0.0
         self._epoch_s = 0
@@ -163,50 +128,6 @@ class SessionMachine:
             return None
         offer = self._replies.toolbox.offer(settings)
         return request(settings, items, offer, metadata=None, voice_profile=voice_profile or state.voice_profile)
-
-    def _routes(self) -> Mapping[type, Callable[[Any], None]]:
-        replies, utterances, desk, reports = self._replies, self._utterances, self._desk, self._reports
-        return {
-            AppendAudio: utterances.append,
-            AudioChunk: reports.sound,
-            TextDelta: reports.text,
-            UpdateSession: self._update,
-            CommitAudio: utterances.commit,
-            ClearAudio: utterances.clear,
-            ClearOutput: desk.clear_output,
-            CreateItem: desk.create,
-            RetrieveItem: desk.retrieve,
-            DeleteItem: desk.delete,
-            TruncateItem: desk.truncate,
-            CreateResponse: replies.create,
-            CancelResponse: replies.cancel,
-            Malformed: self._malformed,
-            Pong: self._ignore,
-            Opened: self._open,
-            Disconnected: self._disconnected,
-            Draining: self._drain,
-            TimerFired: self._timer,
-            SpeechStarted: utterances.begin,
-            SpeechStopped: utterances.end,
-            TurnSuggested: utterances.suggest,
-            SuggestionRevoked: utterances.revoke,
-            TranscriptDelta: utterances.add_words,
-            TranscriptFinal: utterances.finish_words,
-            TranscriptFailed: utterances.lose_words,
-            ToolCallStarted: reports.call,
-            ToolArgumentsDelta: reports.arguments,
-            ToolCallFinished: reports.call_done,
-            ToolsListed: self._errands.listed,
-            ToolAnswered: self._errands.answered,
-            ReplyFinished: reports.finished,
-            ReplyFailed: reports.failed,
-            SegmentStarted: reports.segment,
-            SegmentFinished: reports.segment_done,
-            WordSpoken: reports.word,
-            SpeakingFinished: reports.spoken,
-            PlaybackPosition: reports.position,
-            PlaybackStopped: reports.stopped,
-        }
 
     def _open(self, event: Opened) -> None:
         state = self._state

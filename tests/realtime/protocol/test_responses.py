@@ -74,6 +74,8 @@ def test_responses_beside_the_conversation_leave_no_trace_in_it():
     )
     out = [*scene.give(p.TextDelta(response_id=beside, text="hi")), *finish(scene, beside)]
     assert not [name for name in wire(out) if name.startswith("ItemA") or name == "ItemDone"]
+    assert not scene.machine.holds(done(out).output[0].id)
+    assert scene.machine.holds("mine")
     assert (done(out).conversation_id, done(out).metadata) == (None, {"topic": "sum"})
     assert done(scene.give(p.CancelResponse(response_id=empty))).status == "cancelled"
     assert done(finish(scene, main)).conversation_id == "conv_1"
