@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .asking import NOT_JSON, asked_of
+from .endings import tellable
 from .frames import OWN_ID, event, glance, opened, with_event_id, written
 from .memory import ASK, CREATE, REMEMBERED, REPLAY, SETTINGS_AGAIN, UPDATE, Memory
 from .names import Spelling
@@ -169,6 +170,8 @@ class Course:
         event_id = told.get("event_id")
         self._memory.refused(event_id)
         self.last_error = told
+        told = tellable(told)
+        wire = {**wire, "error": told}
         if event_id == SETTINGS_AGAIN:  # the client must know: they do not hold here
             self._hidden_updates = 0
         elif isinstance(event_id, str) and event_id.startswith(REPLAY):
@@ -191,7 +194,9 @@ class Course:
         return {**wire, "response": self._reported(response)}
 
     def _reported(self, response: Wire) -> dict[str, Any]:
-        known = response.get("metadata")
+        known, details = response.get("metadata"), response.get("status_details")
+        if isinstance(details, dict) and isinstance(details.get("error"), dict):
+            response = {**response, "status_details": {**details, "error": tellable(details["error"])}}
         return {**response, "metadata": {**(known if isinstance(known, dict) else {}), "attempts": self._attempts()}}
 
     # --- from one upstream to the next -------------------------------------------------------------------------------

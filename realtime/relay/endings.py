@@ -42,6 +42,12 @@ def refused_as(wire: Mapping[str, Any]) -> UpstreamFault:
     return UpstreamFault(outcome, error.message, error=error)
 
 
+def tellable(error: Mapping[str, Any]) -> dict[str, Any]:
+    """A provider's error as the client may read it: providers repeat keys and addresses of ours in their messages."""
+    message = error.get("message")
+    return {**error, "message": redacted(message)} if isinstance(message, str) else dict(error)
+
+
 def in_session(fault: UpstreamFault, last_error: Mapping[str, Any] | None) -> UpstreamFault:
     """The fault of an upstream that had a session: its last error says more than its close code."""
     outcome: Outcome = Outcome.RESET_AFTER_COMMIT if fault.outcome is Outcome.RESET_BEFORE_COMMIT else fault.outcome
