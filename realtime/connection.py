@@ -129,8 +129,9 @@ class Session:
         account = Account(self.id, opening.principal, opening.limiter)
         try:
             async with life(self.id, send) as group:
-                self._pipeline = Pipeline(studio, group, self._outbox, self.post, account)
-                self._pipeline.foresee = self._machine.foresee
+                self._pipeline = Pipeline(
+                    studio, group, self._outbox, account, post=self.post, foresee=self._machine.foresee
+                )
                 self._pipeline.perform(p.ApplySettings(opening.settings))
                 reader = group.create_task(self._read(receive))
                 self.post(p.Opened(at_ms=studio.clock_ms(), epoch_s=int(studio.wall())))

@@ -23,16 +23,17 @@ Foresee = Callable[[str, Mapping[str, Any] | None], ReplyRequest | None]  # of w
 class Speculation:
     """At most one guess at a time."""
 
-    def __init__(self, studio: Studio, group: asyncio.TaskGroup, account: Account) -> None:
+    def __init__(self, studio: Studio, group: asyncio.TaskGroup, account: Account, foresee: Foresee) -> None:
         self._studio = studio
         self._group = group
         self._account = account
+        self._foresee = foresee
         self._task: asyncio.Task[None] | None = None
         self._reply: Reply | None = None
         self._turn: Transcribing | None = None
         self._tries = 0
 
-    def begin(self, turn: Transcribing, foresee: Foresee) -> None:
+    def begin(self, turn: Transcribing) -> None:
         """The user pauses: guess that the turn ends here."""
         if turn is not self._turn:
             self._turn, self._tries = turn, 0
@@ -40,15 +41,15 @@ class Speculation:
             return
         self.drop()
         self._tries += 1
-        self._task = self._group.create_task(self._guess(turn, foresee))
+        self._task = self._group.create_task(self._guess(turn))
         self._task.add_done_callback(let_go)
 
-    async def _guess(self, turn: Transcribing, foresee: Foresee) -> None:
+    async def _guess(self, turn: Transcribing) -> None:
         transcript = await turn.peek()
         if transcript is None or not transcript.text:
             return
         profile = await turn.profile(transcript)
-        request = foresee(transcript.text, profile.facts() or None)
+        request = self._foresee(transcript.text, profile.facts() or None)
         if request is None:
             return
         reply = self._reply = Reply(self._studio, request, self._account)
