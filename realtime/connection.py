@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-from router.ws_protocol import LARGE_TEXT, ShortWay
+from router.ws_protocol import LARGE_TEXT
+from router.ws_short_way import ShortWay
 
 from . import protocol as p
 from .account import Account

@@ -15,7 +15,7 @@ from router.proxy.auth import Authenticator, Principal
 from router.proxy.limits import Allowance, Limiter, Permit
 from router.proxy.site import UNLIMITED
 from router.refusal import Refusal
-from router.ws_protocol import SHORT_WAY
+from router.ws_short_way import SHORT_WAY
 
 from . import protocol as p
 from .addresses import INWORLD_PATHS, OPENAI_PATHS, refuse_upgrade

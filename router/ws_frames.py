@@ -1,5 +1,12 @@
 """Where one WebSocket frame ends and the next begins (RFC 6455, section 5.2). Pure; what a frame means is not asked."""
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
+
+__all__ = ["MASKED", "WHOLE_TEXT", "Head", "apply_mask", "head_at", "text_head"]
+
 WHOLE_TEXT = 0x81  # final, no extension, opcode text
 MASKED = 0x80
 

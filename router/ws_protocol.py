@@ -7,7 +7,7 @@ a queue and a task switch. Every other frame goes through the library's parser, 
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -17,13 +17,10 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
-from .ws_frames import WHOLE_TEXT, head_at, text_head
+from .ws_frames import WHOLE_TEXT, apply_mask, head_at, text_head
+from .ws_large import LargeText
+from .ws_short_way import SHORT_WAY, ShortWay, Taker
 from .ws_tide import Tide
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:
-    from websockets.utils import apply_mask
 
 MAX_FRAGMENTS = 1024
 MOST_WAITING, SMALL_BYTES = 32, 64 * 1024  # messages that wait for the application while reading goes on
@@ -31,34 +28,8 @@ SOUND_BYTES = 200  # less is no audio: a word of the client's, which does not wa
 NOT_SENT_LOW_WATER_BYTES = 16 * 1024
 SEND_BUFFER_BYTES = 64 * 1024
 GOODBYE_S = 0.5
-SHORT_WAY = "router.short_way"
 LARGE_BYTES = 256 * 1024
 LARGE_TEXT = "router.large_text"  # a message's key instead of `text`, for whoever has a taker: ASCII, a bytearray
-Taker = Callable[[bytes], bool]  # a text message; False: not taken, let it come through `receive`
-
-
-class ShortWay:
-    """What the scope's extension `SHORT_WAY` holds under `way`: past the queue, for messages that cannot wait."""
-
-    __slots__ = ("_socket",)
-
-    def __init__(self, socket: "CappedWebSocket") -> None:
-        self._socket = socket
-
-    def offer_to(self, taker: Taker | None, tide: Tide | None = None) -> None:
-        """Offer each text message to this function first, in order with what `receive` gives. It must not raise.
-
-        Reads are looked at with the `tide`, where there is one.
-        """
-        self._socket.take_with(taker, tide)
-
-    def hurry(self, now: bool) -> None:  # noqa: FBT001  a switch, and a callback
-        """Whether reads of this client are looked at without the tide."""
-        self._socket.hurried = now
-
-    def write(self, texts: Sequence[bytes]) -> bool:
-        """Send text messages now; False when that cannot be: the client does not read, or the end has begun."""
-        return self._socket.write_texts(texts)
 
 
 class CappedWebSocket(WebSocketsSansIOProtocol):
@@ -69,9 +40,7 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
     _aligned = False  # the parser stands between two frames, or `_due` bytes before that
     _due = 0
     _head = b""  # the beginning of a frame's head
-    _large: bytearray | None = None  # a text too large to be put together in one go, as far as it has come
-    _large_due = 0
-    _mask = b""
+    _large: LargeText | None = None
     taker: Taker | None = None
     hurried = False
     _tide: Tide | None = None
@@ -162,28 +131,23 @@ class CappedWebSocket(WebSocketsSansIOProtocol):
             if first == WHOLE_TEXT and masked and end <= size and self._takes_text(end - start):
                 self._take_text(apply_mask(data[start:end], data[start - 4 : start]))
             elif first == WHOLE_TEXT and masked and self._takes_large(end - start):
-                self._large, self._large_due, self._mask = bytearray(), end - start, data[start - 4 : start]
-                end = self._grow(self._large, data, start)
+                end = self._grow(LargeText(end - start, data[start - 4 : start]), data, start)
             else:
                 self._due = max(0, end - size)
                 super().data_received(data[at:end])
             at = end
 
-    def _grow(self, large: bytearray, data: bytes, at: int) -> int:
-        """Take what a read has of a large text; where it ends. Each read is unmasked by itself."""
-        end = min(len(data), at + self._large_due)
-        turn = len(large) % 4
-        large += apply_mask(data[at:end], self._mask[turn:] + self._mask[:turn])
-        self._large_due -= end - at
-        if not self._large_due:
-            self._large = None
-            if large.isascii():
-                self.queue.put_nowait({"type": "websocket.receive", LARGE_TEXT: large})  # type: ignore[arg-type]
-                self._pause()
-            else:
-                self.curr_msg_data_type = "text"
-                self.frames = [bytes(large)]
-                self.send_receive_event_to_app()
+    def _grow(self, large: LargeText, data: bytes, at: int) -> int:
+        """Take what a read has of a large text, and hand it on when that was the end of it; where it ends."""
+        end = large.take(data, at)
+        self._large = large if large.due else None
+        if not large.due and large.text.isascii():
+            self.queue.put_nowait({"type": "websocket.receive", LARGE_TEXT: large.text})  # type: ignore[arg-type]
+            self._pause()
+        elif not large.due:
+            self.curr_msg_data_type = "text"
+            self.frames = [bytes(large.text)]
+            self.send_receive_event_to_app()
         return end
 
     def _takes_large(self, size_bytes: int) -> bool:

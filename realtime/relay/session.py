@@ -20,7 +20,7 @@ from realtime.protocol import Fault
 from realtime.studio import Studio
 from router.refusal import Refusal
 from router.upstreams.base import UpstreamFault
-from router.ws_protocol import ShortWay
+from router.ws_short_way import ShortWay
 
 from .books import Books
 from .bridge import Bridge

@@ -13,11 +13,11 @@ from router.ws_protocol import (
     LARGE_TEXT,
     NOT_SENT_LOW_WATER_BYTES,
     SEND_BUFFER_BYTES,
-    SHORT_WAY,
     SMALL_BYTES,
     SOUND_BYTES,
     CappedWebSocket,
 )
+from router.ws_short_way import SHORT_WAY
 from router.ws_tide import Tide
 
 REQUEST = (
