@@ -11,7 +11,7 @@ import httptools
 
 from policies import Outcome
 
-from .base import UpstreamFault
+from .base import UpstreamFault, read_whole, too_large
 from .connection import Connection
 from .decoding import Inflater, inflater_for
 from .plain import MAX_HEAD_BYTES, MAX_HEADERS, plain
@@ -120,22 +120,13 @@ class Exchange:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See `Reply.body`."""
+        beyond = Outcome.MALFORMED_RESPONSE if self._inflater is None else Outcome.DECODE_ERROR
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit_bytes:
-            raise self._too_long(limit_bytes)
-        if self._complete and self._inflater is None:
-            whole = self._drain() if self._chunks else b""
-            if len(whole) > limit_bytes:
-                raise self._too_long(limit_bytes)
-            return whole
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read():
-            size += len(piece)
-            if size > limit_bytes:
-                raise self._too_long(limit_bytes)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            raise too_large(self, limit_bytes, beyond)
+        if self._complete and self._inflater is None and self._buffered <= limit_bytes:
+            return self._drain() if self._chunks else b""
+        return await read_whole(self, limit_bytes, beyond=beyond)
 
     def close(self) -> None:
         """See `Reply.close`."""
@@ -189,7 +180,7 @@ class Exchange:
         self.status, self.headers = status, headers
         self._head_done = self._complete = self._keep_alive = True
         if body:
-            self._chunks.append(body)
+            self.on_body(body)
         self._release(reusable=True)
         self._wake()
 
@@ -304,8 +295,3 @@ class Exchange:
         self._fault = fault
         self._release(reusable=False)
         self._wake()
-
-    def _too_long(self, limit_bytes: int) -> UpstreamFault:
-        self.close()
-        outcome = Outcome.MALFORMED_RESPONSE if self._inflater is None else Outcome.DECODE_ERROR
-        return UpstreamFault(outcome, f"the body is longer than {limit_bytes} bytes")
