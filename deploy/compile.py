@@ -16,18 +16,20 @@ from pathlib import Path
 
 from mypyc.build import mypycify
 from setuptools import setup
+from values import written_out
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("policies", "router", "realtime")
 COMPILED = {
-    "policies": "attempt bucketing cooldown dealing decision facts lineup outcome plan route_index sieve table target"
-    " targets",
-    "router": "clock cost deadline dispatch flow health inference inflight logs passage record relay repeated request"
-    " request_log router splice sse walk",
+    "policies": "attempt bucketing ceiling cooldown dealing decision experiment facts fitness guard lineup outcome plan"
+    " policy route route_index sieve split table target targets",
+    "router": "clock conversations cost cycle deadline dispatch ending figures flow guardrails health http_protocol"
+    " inference inflight logs metadata passage record relay repeated request request_log router"
+    " shedding splice sse state verdict walk wire_limits",
     "router/metrics": "labels observer series splits tallies",
-    "router/proxy": "chat documents exchange front site translated wire",
+    "router/proxy": "auth chat documents exchange front site translated wire",
     "router/records": "recent",
-    "router/upstreams": "exchange http1 openai_http plain",
+    "router/upstreams": "base connection exchange http1 openai_http plain pool slots",
 }
 
 
@@ -46,6 +48,8 @@ def compile_into(folder: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     os.chdir(folder)
+    for source in map(Path, sources()):
+        source.write_text(written_out(source.read_text()))
     effort = os.environ.get("RR_COMPILE_EFFORT", "2")  # gcc's -O: 0 builds sooner and runs slower
     checking = ["--config-file=", "--ignore-missing-imports"]  # our own settings are for mypy, not for mypyc
     modules = mypycify([*checking, *sources()], opt_level=effort, debug_level="0", group_name="realtime_router")

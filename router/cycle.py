@@ -1,4 +1,4 @@
-"""One request and its answer on one connection: uvicorn's cycle, leaner.
+"""One request and its answer on one connection, in the place of uvicorn's own cycle.
 
 The head is kept until the first piece of the body is there, so that a JSON answer is one write and one segment; if
 nothing follows in the same turn of the loop, it leaves alone. Header values are checked once, all together. Besides
@@ -10,14 +10,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from uvicorn._types import ASGIReceiveEvent, ASGISendEvent, HTTPScope
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 CYCLE = "rr.cycle"
 KNOWN = "rr.known"  # what was found out about a head that is sent again and again
 _BROKEN = bytes((*range(9), 11, 12, *range(14, 32), 127))  # control characters but tab and line ends
 _BODILESS = frozenset((204, 304))
+_DEFECT = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", b"21"),
+    (b"connection", b"close"),
+)
 
 
 class Bell:
@@ -49,13 +54,29 @@ class Bell:
             await self._event.wait()
 
 
-class LeanCycle(RequestResponseCycle):
-    """Takes what an ASGI application sends; what goes wrong in it is uvicorn's to say."""
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they go over the wire. Raises RuntimeError for a line break or a control character in one."""
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    check(lines, len(headers))
+    return lines
+
+
+def check(lines: bytes, count: int) -> None:
+    """See that there are so many header lines and nothing that could pass for another."""
+    if lines.count(b"\n") != count or lines.count(b"\r") != count or len(lines.translate(None, _BROKEN)) != len(lines):
+        raise RuntimeError("a response header holds a line break or a control character")
+
+
+class LeanCycle:
+    """Runs an ASGI application for one request and takes what it sends.
+
+    What uvicorn's protocol and server know of a cycle is here under their names.
+    """
 
     def __init__(
         self,
         scope: HTTPScope,
-        transport: asyncio.Transport,
+        transport: Any,  # of the loop's own kind
         flow: FlowControl,
         *,
         logger: Any,
@@ -69,20 +90,42 @@ class LeanCycle(RequestResponseCycle):
         self.flow = flow
         self.logger = logger
         self.default_headers = default_headers
-        self.message_event = Bell()  # type: ignore[assignment]  # all that is used of an event
-        self.on_response = on_response
+        self.message_event = Bell()
+        self._on_response: Callable[..., None] | None = on_response
         self.disconnected = False
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = expect_100_continue
-        self.body: bytes | bytearray = b""  # type: ignore[assignment]  # mostly one piece
+        self.body: bytes | bytearray = b""  # mostly one piece
         self.more_body = True
         self.response_started = False
         self.response_complete = False
-        self.chunked_encoding = None
+        self.chunked_encoding: bool | None = None
         self.expected_content_length = 0
         self.on_hangup: Callable[[], None] | None = None  # told once when the client goes before the answer is complete
         self._head: bytes | None = None
         self._flush: asyncio.Handle | None = None
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Let the application answer; what it leaves undone or gets wrong is said and made good."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException:
+            self.logger.exception("Exception in ASGI application")
+            await self._fail()
+        else:
+            if not (self.response_complete or self.disconnected):
+                done = "completing" if self.response_started else "starting"
+                self.logger.error("ASGI callable returned without %s response.", done)
+                await self._fail()
+        finally:
+            self._on_response = None
+
+    async def _fail(self) -> None:
+        if self.response_started:
+            self.transport.close()
+            return
+        await self.send({"type": "http.response.start", "status": 500, "headers": _DEFECT})
+        await self.send({"type": "http.response.body", "body": b"Internal Server Error", "more_body": False})
 
     def add(self, piece: bytes) -> None:
         """A piece of the body arrived."""
@@ -125,18 +168,20 @@ class LeanCycle(RequestResponseCycle):
         body, self.body = self.body, b""
         return bytes(body)
 
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """The whole answer at once: `headers` neither frame it nor name the connection. False: use `send` instead."""
+    def answer(self, status: int, lines: bytes, body: bytes) -> bool:
+        """The whole answer at once. `lines`: header lines, sound and whole, that neither frame it nor name the
+        connection. False: use `send` instead.
+        """
         if self.disconnected or self.response_started or self.flow.write_paused or self.scope["method"] == "HEAD":
             return False
-        pairs = [*self.default_headers, *headers]
-        lines = b"\r\n".join([*map(b": ".join, pairs), b""])
-        self._check(lines, len(pairs))
         self.response_started = True
         self.waiting_for_100_continue = False
-        close = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        length = b"content-length: %d\r\n" % len(body)
-        self.transport.write(b"".join((STATUS_LINE[status], length, lines, close, body)))
+        if self.default_headers:
+            lines = header_lines(self.default_headers) + lines
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        self.transport.write(
+            b"%bcontent-length: %d\r\n%b%b\r\n%b" % (STATUS_LINE[status], len(body), lines, close, body)
+        )
         self._end()
         return True
 
@@ -188,21 +233,12 @@ class LeanCycle(RequestResponseCycle):
             lines.append(b"transfer-encoding: chunked\r\n")
         joined = b"".join(lines)
         try:
-            self._check(joined, len(lines))
+            check(joined, len(lines))
         except RuntimeError:
             self.response_started = False
             raise
         self._head = STATUS_LINE[status] + joined + b"\r\n"
         self._flush = asyncio.get_running_loop().call_soon(self._head_alone)
-
-    @staticmethod
-    def _check(lines: bytes, count: int) -> None:
-        if (
-            lines.count(b"\n") != count
-            or lines.count(b"\r") != count
-            or len(lines.translate(None, _BROKEN)) != len(lines)
-        ):
-            raise RuntimeError("a response header holds a line break or a control character")
 
     def _head_alone(self) -> None:
         head, self._head = self._head, None
@@ -245,4 +281,5 @@ class LeanCycle(RequestResponseCycle):
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
-        self.on_response()
+        if self._on_response is not None:
+            self._on_response()

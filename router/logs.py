@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import orjson
 
+from .figures import THOUSANDTHS
 from .log_writer import Batches
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -82,12 +83,16 @@ class Line(logging.Formatter):
         made = self.fronts[key] = self._said(level, name, message, fields)
         return made
 
-    def event(self, wall_s: float, front: str, figures: Mapping[str, Any]) -> str:
+    def event(self, wall_s: float, front: str, figures: str) -> str:
         """A line whose texts have passed `plain`, or are ours from the first to the last character."""
         when = moment(wall_s)
         if self.json:
-            return f'{{"time":"{when}",{front},{orjson.dumps(figures)[1:].decode()}'
-        return f"{when[11:23]} {front} {_words(figures)}"
+            return f'{{"time":"{when}",{front},{figures}}}'
+        return f"{when[11:23]} {front} {figures}"
+
+    def word(self, text: str) -> str:
+        """A `plain` text as the value of a field."""
+        return orjson.dumps(text).decode() if self.json else _console(text)
 
     def forget(self) -> None:
         """What was cleaned before is cleaned anew: there is another secret."""
@@ -230,7 +235,7 @@ def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def moment(wall_s: float) -> str:
     """Unix time as ISO 8601, to the millisecond, UTC."""
     milliseconds = int(wall_s * 1000)
-    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00"
+    return f"{_second(milliseconds // 1000)}.{THOUSANDTHS[milliseconds % 1000]}+00:00"
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ behaviour being wrong. Fields without a value are left out, never null.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from policies import Attempt, Decision, Outcome
@@ -81,7 +82,7 @@ class Record:
         decision = self.decision
         last = self.attempts[-1] if self.attempts else None
         if decision.router is not None:
-            why = f"Router {decision.router!r}, route {decision.route_id!r}, variant {decision.variant_id!r}"
+            why = _routed(decision.router, decision.route_id, decision.variant_id)
         elif decision.reason == "specified":
             why = f"Using specified model: {decision.requested!r}"
         else:
@@ -97,6 +98,11 @@ class Record:
             return f"{why} - success with {last.target.name}, {first.target.name} passed over ({first.skipped})"
         failed = ", ".join(f"{a.target.name} ({a.outcome.value})" for a in self.attempts[:-1])
         return f"{why} - success with {last.target.name} after {failed}"
+
+
+@lru_cache(1024)
+def _routed(router: str, route_id: str | None, variant_id: str | None) -> str:
+    return f"Router {router!r}, route {route_id!r}, variant {variant_id!r}"
 
 
 def shown_attempt(attempt: Attempt) -> dict[str, Any]:

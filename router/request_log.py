@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .cost import cost_usd, tokens_of
+from .cost import Tokens, cost_usd, tokens_of
+from .figures import tenths
 from .logs import Line, Queued
 from .observers import Silent, TurnedAway
 from .record import Record
@@ -31,7 +32,7 @@ class RequestLog(Silent):
         if len(handlers) == 1 and isinstance(handlers[0], Queued) and not (_house.propagate or _logger.handlers):
             queued = handlers[0]
             line = queued.line
-            queued.emit(line.event(time.time(), _front(record, line, level), figures(record, line.plain)))
+            queued.emit(line.event(time.time(), _front(record, line, level), _written(record, line)))
         else:
             _logger.log(level, "request", extra={"fields": {**repeating(record), **figures(record)}})
 
@@ -105,7 +106,7 @@ def repeating(record: Record, plain: Callable[[str], str] = str) -> dict[str, An
 
 def figures(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]:
     """The fields that differ from request to request: numbers and ids."""
-    served, tokens, attempts = record.served, tokens_of(record.usage), record.attempts
+    served, tokens = record.served, tokens_of(record.usage)
     fields: dict[str, Any] = {}
     if record.ended_s is not None:
         fields["duration_ms"] = round((record.ended_s - record.started_s) * 1000, 1)
@@ -113,13 +114,41 @@ def figures(record: Record, plain: Callable[[str], str] = str) -> dict[str, Any]
         fields["ttft_ms"] = round((served.first_token_s - record.started_s) * 1000, 1)
     if tokens is not None:
         fields["input_tokens"], fields["output_tokens"] = tokens.input, tokens.output
-        cost = cost_usd(attempts[-1].target.prices if attempts else None, tokens)
+        cost = _cost_usd(record, tokens)
         if cost is not None:
             fields["cost_usd"] = cost
     if record.request_id is not None:
-        own = _OWN_ID.fullmatch(record.request_id)
-        fields["request_id"] = record.request_id if own else plain(record.request_id)
-    fields["generation_id"] = record.generation_id
+        fields["request_id"] = _id(record.request_id, plain)
     if record.trace_id is not None:
         fields["trace_id"] = record.trace_id
+    fields["generation_id"] = record.generation_id
     return fields
+
+
+def _written(record: Record, line: Line) -> str:
+    """`figures` as the line's own text, without a mapping in between: every request makes one."""
+    first, between, after, quote = ('"', ',"', '":', '"') if line.json else ("", " ", "=", "")
+    served, tokens = record.served, tokens_of(record.usage)
+    words = first
+    if record.ended_s is not None:
+        words += f"duration_ms{after}{tenths(record.ended_s - record.started_s)}{between}"
+    if served is not None and served.first_token_s is not None:
+        words += f"ttft_ms{after}{tenths(served.first_token_s - record.started_s)}{between}"
+    if tokens is not None:
+        words += f"input_tokens{after}{tokens.input}{between}output_tokens{after}{tokens.output}{between}"
+        cost = _cost_usd(record, tokens)
+        if cost is not None:
+            words += f"cost_usd{after}{cost}{between}"
+    if record.request_id is not None:
+        words += f"request_id{after}{line.word(_id(record.request_id, line.plain))}{between}"
+    if record.trace_id is not None:
+        words += f"trace_id{after}{quote}{record.trace_id}{quote}{between}"
+    return f"{words}generation_id{after}{quote}{record.generation_id}{quote}"
+
+
+def _id(request_id: str, plain: Callable[[str], str]) -> str:
+    return request_id if _OWN_ID.fullmatch(request_id) else plain(request_id)
+
+
+def _cost_usd(record: Record, tokens: Tokens) -> float | None:
+    return cost_usd(record.attempts[-1].target.prices if record.attempts else None, tokens)

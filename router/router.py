@@ -26,6 +26,7 @@ from .walk import Surroundings, Walk
 __all__ = ["NOBODY", "Caller", "Completion", "Flow", "Guesses", "Parcel", "Router", "State", "Stream", "Table"]
 
 T = TypeVar("T")
+_VARIANT = "89ab" * 4  # the two bits that say which kind of UUID it is
 COMPLETIONS = "/completions"
 STAGES = frozenset({"stt", "tts", "realtime"})
 RECORD_KINDS = {"/images/generations": "images", "/images/edits": "images", "/images/variations": "images"}
@@ -290,6 +291,5 @@ def _informed(state: State, facts: Facts) -> tuple[Facts, Mapping[str, Mapping[s
 
 def _fresh_id(clock: Clock) -> str:
     """A UUID (version 4) from the clock's chance: names the answer, and stands in for a missing unit."""
-    number = clock.bits(128) & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62)
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = clock.bits(128).to_bytes(16, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[int(text[16], 16)]}{text[17:20]}-{text[20:]}"

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 import uvicorn
 from uvicorn._types import ASGI3Application
 
-from .http_protocol import HardenedProtocol, WireLimits, hardened
+from .http_protocol import HardenedProtocol, hardened
 from .inflight import InFlight
 from .listening import Binding, connection_limit, listeners
 from .turnstile import Refusals, Turnstile
+from .wire_limits import WireLimits
 from .workers import Birth, supervise
 from .ws_protocol import CappedWebSocket
 
@@ -178,7 +179,7 @@ def make_server(app: ASGI3Application, settings: Settings) -> DrainingServer:
     binding = settings.binding
     config = uvicorn.Config(
         in_flight,
-        http=hardened(settings.limits, settings.refusals),
+        http=hardened(settings.limits, settings.refusals),  # type: ignore[arg-type]  # called, like a class
         ws=CappedWebSocket,
         ws_max_size=settings.ws_message_bytes,
         ws_ping_interval=settings.ws_ping_s,

@@ -6,6 +6,7 @@ all.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,17 +22,18 @@ def spliced(
     if b'"metadata"' in body or (without_usage and b'"usage"' in body):
         return _parsed(body, metadata, model, without_usage=without_usage)
     if model is not None:
-        places = _MODEL.findall(body)
-        if len(places) > 1:
-            return _parsed(body, metadata, model, without_usage=without_usage)
-        if places:
-            body = body.replace(places[0], named(model))
-    end = body.rstrip()
-    inside = end[:-1].rstrip()
-    comma = b"" if inside.endswith(b"{") else b","
-    return b'%b%b"metadata":%b}' % (inside, comma, orjson.dumps(metadata))
+        place = body.find(b'"model"')
+        if place >= 0:
+            said = _MODEL.match(body, place)
+            if said is None or body.find(b'"model"', place + 7) >= 0:
+                return _parsed(body, metadata, model, without_usage=without_usage)
+            body = body[:place] + named(model) + body[said.end() :]
+    inside = body.rstrip()[:-1].rstrip()
+    name = b'"metadata":' if inside.endswith(b"{") else b',"metadata":'
+    return inside + name + orjson.dumps(metadata) + b"}"
 
 
+@lru_cache(1024)
 def named(model: str) -> bytes:
     """The member `"model":"..."`."""
     return b'"model":' + orjson.dumps(model)

@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
+from router.cycle import header_lines
 from router.record import Record
 from router.refusal import Refusal
 from router.router import Completion
 
 from .documents import check_chat, parse
 from .envelopes import envelope
-from .exchange import Exchange, encode_headers
+from .exchange import Exchange, encode_headers, header_pairs
 from .limits import Permit
-from .site import Site, reserved, settle, spent
-from .wire import EVENT_STREAM, PING, permit_headers, sse_event, summary
+from .site import UNLIMITED, Site, reserved, settle, spent
+from .wire import EVENT_STREAM, PING, content_type_line, permit_headers, sse_event, summary
 
 
 class Chat:
@@ -130,7 +131,7 @@ class Streamed:
             known = summary(
                 stream.record, started_s=exchange.started_s, serving=stream.serving, running_s=stream.running_s
             )
-            await exchange.begin(200, [*EVENT_STREAM, *known, *permit_headers(self._permit)])
+            await exchange.begin(200, [*EVENT_STREAM, *header_pairs(known), *permit_headers(self._permit)])
         clock, forward = self._site.clock, exchange.forward
         while piece := await stream.read():
             self._wrote_s = clock()
@@ -171,14 +172,15 @@ async def answer_whole(site: Site, exchange: Exchange, permit: Permit, call: Awa
         await refuse(exchange, refusal, permit)
         return
     settle(permit, completion.record)
-    headers = summary(completion.record, started_s=exchange.started_s) + permit_headers(permit)
-    headers.append((b"content-type", completion.content_type.encode("latin-1", "replace")))
-    await exchange.respond(completion.status, completion.body, headers)
+    lines = summary(completion.record, started_s=exchange.started_s) + content_type_line(completion.content_type)
+    if permit is not UNLIMITED:
+        lines += header_lines(permit_headers(permit))
+    await exchange.respond_with(completion.status, completion.body, lines)
 
 
 async def refuse(exchange: Exchange, refusal: Refusal, permit: Permit) -> None:
     """Answer with a refusal of the core: the envelope, its attempts, and the summary in headers."""
     headers = encode_headers(spent(refusal).headers) + permit_headers(permit)
     if refusal.record is not None:
-        headers += summary(refusal.record, started_s=exchange.started_s)
+        headers += header_pairs(summary(refusal.record, started_s=exchange.started_s))
     await exchange.respond(refusal.status, envelope(exchange.path, refusal, exchange.request_id), headers)

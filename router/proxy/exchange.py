@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapp
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from router.cycle import CYCLE, LeanCycle
+from router.cycle import CYCLE, LeanCycle, header_lines
 from router.refusal import Refusal
 
 from .envelopes import envelope
@@ -70,7 +70,7 @@ class Exchange:
         self.committed = False
         asked = self.headers.get(b"x-request-id", b"")
         own = not asked or not SANE_ID.fullmatch(asked)
-        self.request_id = f"req_{random.getrandbits(96):024x}" if own else asked.decode()
+        self.request_id = f"req_{random.getrandbits(96).to_bytes(12, 'big').hex()}" if own else asked.decode()
 
     def header(self, name: str) -> str:
         """A request header's value, or an empty text."""
@@ -184,16 +184,28 @@ class Exchange:
         """Send a whole answer (JSON unless a content type is given). HEAD gets the headers alone."""
         extra = headers or []
         names = [name for name, _ in extra]
-        if self._cycle is not None and b"connection" not in names:
-            whole = extra + self.shared_headers()
-            if b"content-type" not in names:
-                whole.append(JSON)
-            if self._cycle.answer(status, whole, body):
-                self.committed = True
-                return
         kind = [] if b"content-type" in names else [JSON]
+        if b"connection" not in names and self._at_once(status, header_lines([*extra, *kind]), body):
+            return
         await self.begin(status, [*kind, (b"content-length", str(len(body)).encode()), *extra])
         await self.write(b"" if self.method == "HEAD" else body, more=False)
+
+    async def respond_with(self, status: int, body: bytes, lines: bytes) -> None:
+        """Send a whole answer whose header lines are written out, its content type among them."""
+        if not self._at_once(status, lines, body):
+            await self.respond(status, body, header_pairs(lines))
+
+    def _at_once(self, status: int, lines: bytes, body: bytes) -> bool:
+        """Send all of an answer in one call, where our own server takes it so."""
+        cycle = self._cycle
+        if cycle is None:
+            return False
+        plain = b"origin" not in self.headers and b"anthropic-version" not in self.headers
+        own = b"x-request-id: %b\r\n" % self.request_id.encode() if plain else header_lines(self.shared_headers())
+        if not cycle.answer(status, lines + own, body):
+            return False
+        self.committed = True
+        return True
 
     def handed_over(self, body: bytes) -> tuple[Scope, Receive, Send]:
         """The exchange for another ASGI application: its body read already, its answer with the shared headers."""
@@ -249,6 +261,11 @@ class _Watch:
         """Nobody works any more."""
         if self._task is not None:
             self._task.cancel()
+
+
+def header_pairs(lines: bytes) -> list[Header]:
+    """Header lines as ASGI wants them."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")) if name]
 
 
 def encode_headers(headers: Mapping[str, str]) -> list[Header]:

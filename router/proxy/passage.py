@@ -16,7 +16,7 @@ from router.router import Caller, Completion, Parcel
 
 from .chat import answer_whole, refuse
 from .documents import JsonObject, check_model, parse
-from .exchange import Exchange
+from .exchange import Exchange, header_pairs
 from .faults import ClientGone, refused
 from .forms import form_fields
 from .limits import Permit
@@ -124,9 +124,8 @@ class Passage:
 
 
 async def _relay(exchange: Exchange, permit: Permit, answer: Stream | Flow) -> None:
-    headers = permit_headers(permit) + summary(
-        answer.record, started_s=exchange.started_s, serving=answer.serving, running_s=answer.running_s
-    )
+    known = summary(answer.record, started_s=exchange.started_s, serving=answer.serving, running_s=answer.running_s)
+    headers = permit_headers(permit) + header_pairs(known)
     if not answer.content_type.startswith("text/event-stream"):
         headers.append((b"content-type", answer.content_type.encode("latin-1", "replace")))
         headers.append((b"x-accel-buffering", b"no"))

@@ -4,6 +4,8 @@ import time
 from functools import lru_cache
 
 from router.cost import cost_usd, lost_usd, tokens_of
+from router.cycle import header_lines
+from router.figures import milliseconds
 from router.record import Record
 
 from .exchange import Header, encode_headers, printable
@@ -26,36 +28,34 @@ def sse_event(body: bytes) -> bytes:
     return b"data: " + body + b"\n\n"
 
 
-def summary(record: Record, *, started_s: float, serving: str | None = None, running_s: float = 0.0) -> list[Header]:
+def summary(record: Record, *, started_s: float, serving: str | None = None, running_s: float = 0.0) -> bytes:
     """`x-rr-*`, `server-timing` and `openai-processing-ms` as known now (a stream's last chunk has the truth).
 
-    `serving` names the target of an attempt that still runs, for `running_s` now: that time is not our own.
+    Header lines as they go over the wire. `serving` names the target of an attempt that still runs, for `running_s`
+    now: that time is not our own.
     """
-    decision = record.decision
-    total_ms = (time.monotonic() - started_s) * 1000
+    decision, attempts = record.decision, record.attempts
+    total_s = time.monotonic() - started_s
     upstream_s = running_s
-    for attempt in record.attempts:
+    for attempt in attempts:
         upstream_s += attempt.ended_s - attempt.started_s
-    upstream_ms = upstream_s * 1000
-    own_ms = total_ms - upstream_ms
-    own_ms = max(own_ms, 0.0)
-    timing = f"total;dur={total_ms:.3f}, upstream;dur={upstream_ms:.3f}, router;dur={own_ms:.3f}"
-    headers: list[Header] = [
-        (b"x-rr-attempts", str(len(record.attempts) + (serving is not None)).encode()),
-        (b"x-rr-overhead-ms", timing[timing.rindex("=") + 1 :].encode()),
-        (b"server-timing", timing.encode()),
-        (b"openai-processing-ms", str(round(total_ms)).encode()),
-    ]
-    model = serving or (record.attempts[-1].target.name if record.attempts else None)
-    headers += _names(decision.route_id, decision.variant_id, model)
+    own_ms = milliseconds(total_s - upstream_s)
+    model = serving or (attempts[-1].target.name if attempts else None)
+    lines = (
+        f"x-rr-attempts: {len(attempts) + (serving is not None)}\r\n"
+        f"x-rr-overhead-ms: {own_ms}\r\n"
+        f"server-timing: total;dur={milliseconds(total_s)}, upstream;dur={milliseconds(upstream_s)}, "
+        f"router;dur={own_ms}\r\n"
+        f"openai-processing-ms: {int(total_s * 1000 + 0.5)}\r\n"
+    ).encode() + _names(decision.route_id, decision.variant_id, model)
     cost = cost_of(record)
     if cost is not None:
-        headers.append((b"x-rr-cost-usd", (b"%.9f" % cost).rstrip(b"0").rstrip(b".")))
-    return headers
+        lines += b"x-rr-cost-usd: %b\r\n" % (b"%.9f" % cost).rstrip(b"0").rstrip(b".")
+    return lines
 
 
 @lru_cache(1024)
-def _names(route_id: str | None, variant_id: str | None, model: str | None) -> tuple[Header, ...]:
+def _names(route_id: str | None, variant_id: str | None, model: str | None) -> bytes:
     provider = None if model is None else model.partition("/")[0]
     named = (
         (b"x-rr-route", route_id),
@@ -63,7 +63,13 @@ def _names(route_id: str | None, variant_id: str | None, model: str | None) -> t
         (b"x-rr-model", model),
         (b"x-rr-provider", provider),
     )
-    return tuple((name, printable(value)) for name, value in named if value is not None)
+    return header_lines([(name, printable(value)) for name, value in named if value is not None])
+
+
+@lru_cache(256)
+def content_type_line(content_type: str) -> bytes:
+    """The header line of a provider's content type."""
+    return header_lines([(b"content-type", printable(content_type))])
 
 
 def total_tokens(record: Record) -> int | None:

@@ -61,6 +61,19 @@ class Reply(Protocol):
         ...
 
 
+async def read_whole(reply: Reply, limit_bytes: int) -> bytes:
+    """What is left of a reply, to its end. Closes it and raises UpstreamFault when that is more than `limit_bytes`."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await reply.read():
+        size += len(piece)
+        if size > limit_bytes:
+            reply.close()
+            raise UpstreamFault(Outcome.MALFORMED_RESPONSE, f"the answer is larger than {limit_bytes} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 class Upstream(Protocol):
     """A provider."""
 
@@ -98,21 +111,3 @@ class UpstreamFault(Exception):  # noqa: N818  a fault of the upstream, our word
         self.status_code = status_code
         self.error = error or ErrorDetail(message, code=outcome.value)
         self.retry_after_s = retry_after_s
-
-
-async def read_whole(reply: Reply, limit_bytes: int, *, beyond: Outcome = Outcome.MALFORMED_RESPONSE) -> bytes:
-    """What is left of a reply, to its end. Closes it and raises UpstreamFault when that is more than `limit_bytes`."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await reply.read():
-        size += len(piece)
-        if size > limit_bytes:
-            raise too_large(reply, limit_bytes, beyond)
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def too_large(reply: Reply, limit_bytes: int, outcome: Outcome) -> UpstreamFault:
-    """Close a reply whose body is that large; the fault."""
-    reply.close()
-    return UpstreamFault(outcome, f"the answer is larger than {limit_bytes} bytes")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from router.deadline import Deadline
 
@@ -23,21 +23,20 @@ class Rider(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
-    """A transport and whoever uses it."""
+class Connection:
+    """A transport and whoever uses it: an asyncio protocol by its methods."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.uses = 0
         self.usable = False
         self._loop = loop
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None  # a stream transport of the loop's own kind
         self._rider: Rider | None = None
         self._on_end: Callable[[Connection], None] | None = None
         self._deadline = Deadline(loop, self._expire)
 
     def carry(self, rider: Rider, request: bytes) -> None:
         """Send a request, head and body in one write, and hand everything that comes back to `rider`."""
-        assert self._transport is not None  # noqa: S101  made by create_connection, which returns after connection_made
         self._on_end = None
         self._rider = rider
         self.uses += 1
@@ -77,10 +76,10 @@ class Connection(asyncio.Protocol):
 
     def unsent(self) -> bool:
         """Whether part of the request is still in the buffer."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+        return self._transport is not None and bool(self._transport.get_write_buffer_size())
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # a stream transport, by create_connection
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
         self.usable = True
 
     def data_received(self, data: bytes) -> None:

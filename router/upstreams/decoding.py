@@ -4,6 +4,7 @@ What comes out of one step is bounded, so a bomb costs its reader's patience and
 """
 
 import zlib
+from collections.abc import Mapping
 
 from policies import Outcome
 
@@ -52,7 +53,7 @@ class Inflater:
             raise UpstreamFault(Outcome.DECODE_ERROR, f"the {self._coding} body ends in the middle")
 
 
-def inflater_for(headers: dict[str, str]) -> Inflater | None:
+def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
     """The decoder `content-encoding` asks for. Raises UpstreamFault(decode_error) for codings nobody asked for."""
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding in ("", "identity"):

@@ -5,13 +5,13 @@ waits on one future. A connection goes back to the pool the moment its message i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httptools
 
 from policies import Outcome
 
-from .base import UpstreamFault, read_whole, too_large
+from .base import UpstreamFault
 from .connection import Connection
 from .decoding import Inflater, inflater_for
 from .plain import MAX_HEAD_BYTES, MAX_HEADERS, plain
@@ -27,9 +27,10 @@ class StaleConnectionError(Exception):
 class Exchange:
     """A `Reply`, once its head is there. `settle(connection | None)` is called exactly once: pool it, or it is cut."""
 
-    def __init__(self, connection: Connection, settle: Callable[[Connection | None, dict[str, str]], None]) -> None:
+    def __init__(self, connection: Connection, settle: Callable[[Connection | None, Mapping[str, str]], None]) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
+        self._parsed: dict[str, str] = {}  # the same while a parser fills it
         self._connection: Connection | None = connection
         self._settle = settle
         self._loop = asyncio.get_running_loop()
@@ -120,13 +121,22 @@ class Exchange:
 
     async def body(self, limit_bytes: int = 32 * 1024 * 1024) -> bytes:
         """See `Reply.body`."""
-        beyond = Outcome.MALFORMED_RESPONSE if self._inflater is None else Outcome.DECODE_ERROR
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit_bytes:
-            raise too_large(self, limit_bytes, beyond)
-        if self._complete and self._inflater is None and self._buffered <= limit_bytes:
-            return self._drain() if self._chunks else b""
-        return await read_whole(self, limit_bytes, beyond=beyond)
+            raise self._too_long(limit_bytes)
+        if self._complete and self._inflater is None:
+            whole = self._drain() if self._chunks else b""
+            if len(whole) > limit_bytes:
+                raise self._too_long(limit_bytes)
+            return whole
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            size += len(piece)
+            if size > limit_bytes:
+                raise self._too_long(limit_bytes)
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
         """See `Reply.close`."""
@@ -145,6 +155,7 @@ class Exchange:
                 return
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
+            self.headers = self._parsed
         before, had_head = self._buffered, self._head_done
         try:
             self._parser.feed_data(data)
@@ -175,12 +186,12 @@ class Exchange:
         elif self._chunks or self._complete or had_head is not self._head_done:
             self._wake()
 
-    def _whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """All of the answer is there."""
         self.status, self.headers = status, headers
         self._head_done = self._complete = self._keep_alive = True
         if body:
-            self.on_body(body)
+            self._chunks.append(body)
         self._release(reusable=True)
         self._wake()
 
@@ -222,14 +233,15 @@ class Exchange:
         text = value.decode("latin-1")
         if not (text.isascii() and text.isprintable()):
             return  # never copied to anybody
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        headers = self._parsed
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the parser that calls
         status = parser.get_status_code()
         if status < 200:
-            self.headers.clear()
+            self._parsed.clear()
             if status == 101:
                 self._fault = UpstreamFault(Outcome.MALFORMED_RESPONSE, "the protocol was switched without being asked")
             return
@@ -295,3 +307,8 @@ class Exchange:
         self._fault = fault
         self._release(reusable=False)
         self._wake()
+
+    def _too_long(self, limit_bytes: int) -> UpstreamFault:
+        self.close()
+        outcome = Outcome.MALFORMED_RESPONSE if self._inflater is None else Outcome.DECODE_ERROR
+        return UpstreamFault(outcome, f"the body is longer than {limit_bytes} bytes")

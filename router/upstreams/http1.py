@@ -7,9 +7,10 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -104,7 +105,7 @@ class Origin:
         """Close idle connections; those in use end with their exchange."""
         self.pool.close()
 
-    def _settle(self, connection: Connection | None, headers: dict[str, str]) -> None:
+    def _settle(self, connection: Connection | None, headers: Mapping[str, str]) -> None:
         if connection is not None:
             self.pool.put(connection, _idle_s(headers.get("keep-alive"), self.pool.idle_s))
         self.pool.leave()
@@ -142,7 +143,7 @@ class Origin:
             self._ssl = await loop.run_in_executor(None, ssl.create_default_context)  # reads files
         try:
             _, connection = await loop.create_connection(
-                lambda: Connection(loop),
+                lambda: cast("Any", Connection(loop)),
                 sock=sock,
                 ssl=self._ssl if secure else None,
                 server_hostname=self.address.host if secure else None,
@@ -155,7 +156,7 @@ class Origin:
         except BaseException:
             sock.close()
             raise
-        return connection
+        return cast("Connection", connection)
 
 
 def _idle_s(keep_alive: str | None, idle_s: float) -> float:

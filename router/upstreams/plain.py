@@ -5,6 +5,7 @@ the head, and a connection that stays. Whatever is not plain is left to the pars
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -16,11 +17,19 @@ _BODILESS = (204, 304)
 _LENGTH_DIGITS = 9
 
 
-def plain(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
+def plain(data: bytes) -> tuple[int, Mapping[str, str], bytes] | None:
     """Status, headers with lower-case names, and body; None when this is for the parser."""
     end = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
-    head = data[:end]
-    if end < 0 or not head.startswith(_START) or head.translate(None, _FINE):
+    known = _understood(data[:end]) if end >= 0 else None
+    if known is None or known[2] != len(data) - end - 4:
+        return None
+    return known[0], known[1], data[end + 4 :]
+
+
+@lru_cache(64)
+def _understood(head: bytes) -> tuple[int, Mapping[str, str], int] | None:
+    """Status, headers and length of a plain answer. Within a second, many targets send the same head many times."""
+    if not head.startswith(_START) or head.translate(None, _FINE):
         return None
     lines = head.decode("ascii").split("\r\n")
     if head.count(b"\r") != len(lines) - 1 or head.count(b"\n") != len(lines) - 1 or len(lines) > MAX_HEADERS:
@@ -31,13 +40,13 @@ def plain(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
         name, _, value = line.partition(":")
         headers[_lower(name)] = value.strip(" ")
     length = headers.get("content-length", "")
-    if not length.isdecimal() or len(length) > _LENGTH_DIGITS or int(length) != len(data) - end - 4 or not status:
+    if not length.isdecimal() or len(length) > _LENGTH_DIGITS or not status:
         return None
     if len(headers) != len(lines) - 1 or "" in headers or "transfer-encoding" in headers or "upgrade" in headers:
         return None
     if headers.get("connection", "keep-alive").lower() != "keep-alive":
         return None
-    return status, headers, data[end + 4 :]
+    return status, headers, int(length)
 
 
 @lru_cache(64)

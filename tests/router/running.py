@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import uvloop
 
-from router.http_protocol import WireLimits
 from router.listening import listeners
 from router.server import Hooks, make_server
+from router.wire_limits import WireLimits
 
 from . import serving
 

@@ -15,10 +15,10 @@ import uvloop
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from router.http_protocol import WireLimits
 from router.listening import Binding, connection_limit
 from router.server import Drain, Settings, serve
 from router.tls_dev import dev_certificate
+from router.wire_limits import WireLimits
 
 from . import serving
 from .running import CLOSE, LIMITS, Running, dial, error_code, exchange, read_all

@@ -6,9 +6,7 @@ What is not understood: the very bytes that the upstream sent.
 
 import asyncio
 import itertools
-import json
 import re
-from functools import partial
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,8 +14,6 @@ from hypothesis import strategies as st
 from policies import Limits, RoutingTable, Targets
 from router import Router, State
 from router.clock import Clock
-from router.proxy import messages, responses
-from router.proxy.translated import told
 from router.router import Parcel
 from router.upstreams.inprocess import Piece, ScheduledReply
 
@@ -27,8 +23,6 @@ SLICINGS = 10_000
 SSE, SOUND = "text/event-stream", "audio/mpeg"
 DOCUMENT = {"model": "scripted/ok", "messages": MESSAGES, "stream": True}
 TEXT = ["", "caf\u00e9", " \u65e5\u672c", " \U0001f600", ' "data: ', "\\n\\n", " [DONE]", " end", "\u2028."]
-ASKED_RESPONSE = {"model": "scripted/ok", "input": "hi", "stream": True}
-ASKED_MESSAGE = {**DOCUMENT, "max_tokens": 99}
 HEAD = b'{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
 
 
@@ -90,16 +84,6 @@ class Doors:
         self.cut(cuts, SOUND)
         return OWN.sub(b"0", completion), await drained(await self.router.flow(Parcel("/audio/speech", b"", DOCUMENT)))
 
-    async def translated(self, cuts=()):
-        """The same answer in the words of both other APIs."""
-        said = []
-        for read, asked in ((responses.read, ASKED_RESPONSE), (messages.read, ASKED_MESSAGE)):
-            self.cut(cuts)
-            chat, tell = read(asked)
-            stream = await told(partial(self.router.stream, chat), lambda _seed, _now_s, tell=tell: tell("x", 1))
-            said.append(OWN.sub(b"0", await drained(stream)))
-        return tuple(said)
-
 
 def always(runner, way, wanted, times):
     """Whatever the cuts, these are the bytes."""
@@ -132,16 +116,3 @@ def test_cuts_of_what_is_passed_on_come_out_byte_for_byte():
         assert whole(completion)
         assert sound == STREAM
         always(runner, doors.passed, (completion, sound), SLICINGS // 10)
-
-
-def test_cuts_of_what_is_translated_come_out_byte_for_byte():
-    doors = Doors()
-    with asyncio.Runner() as runner:
-        response, message = wanted = runner.run(doors.translated())
-        for said, kind, end in ((response, "response.output_text.delta", b"response.completed"),
-                                (message, "content_block_delta", b"message_stop")):  # fmt: skip
-            events = [json.loads(line[6:]) for line in said.decode().split("\n") if line.startswith("data: {")]
-            deltas = (one["delta"] for one in events if one["type"] == kind)
-            assert "".join(one if isinstance(one, str) else one.get("text", "") for one in deltas) == WANTED
-            assert end in said
-        always(runner, doors.translated, wanted, SLICINGS // 10)

@@ -236,7 +236,7 @@ async def test_bodies_end_at_their_limit():
     raw = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + (b"4000\r\n" + b"x" * 0x4000 + b"\r\n") * 10
     async with wire(answer(raw)) as seen, upstream(seen.port) as made:
         reply = await made.send(call())
-        with pytest.raises(UpstreamFault, match="larger than 1000 bytes") as caught:
+        with pytest.raises(UpstreamFault, match="longer than 1000 bytes") as caught:
             await reply.body(1000)
         assert caught.value.outcome is Outcome.MALFORMED_RESPONSE
         assert made.origin.pool.in_use == 0
