@@ -276,6 +276,12 @@ class Street:
         return time.monotonic() - began_s
 
 
+class PatientStreet(Street):
+    """Its providers may take their time: what is slow here is the router, or the machine."""
+
+    timeouts = MappingProxyType(dict.fromkeys(TIMEOUTS, 20))
+
+
 def provider(name, url):
     """A provider of the configuration."""
     narrow = ", max_inflight: 2" if name == "narrow" else ""

@@ -10,7 +10,7 @@ import time
 from . import figures
 from .matrix import row
 from .raw import ask_alone, chat, dial
-from .street import Street
+from .street import PatientStreet, Street
 
 
 def test_74_reloads_under_load_fail_no_request(street):
@@ -51,7 +51,7 @@ def test_74_reloads_under_load_fail_no_request(street):
 
 
 def test_73_sigterm_cuts_no_stream_and_exits_with_0(tmp_path):
-    with Street(tmp_path) as street:
+    with PatientStreet(tmp_path) as street:
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             asked = [pool.submit(ask_alone, street, f"east/slow-stream@t{n}") for n in range(50)]
             street.until(lambda: len(street.server.journal.seen) >= 50, 10)

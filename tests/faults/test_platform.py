@@ -28,7 +28,7 @@ from .crowd import crowd
 from .invariants import WORDS
 from .matrix import row
 from .raw import ask, chat, dial
-from .street import KEY, NO_PROXY, TIMEOUTS, Street
+from .street import KEY, NO_PROXY, TIMEOUTS, PatientStreet, Street
 from .voice import BYTES_PER_WORD, VoiceStreet, asked
 
 HOURS = 7200
@@ -42,12 +42,6 @@ def faketime():
 
 class PatientVoices(VoiceStreet):
     """The same for those who speak."""
-
-    timeouts = MappingProxyType(dict.fromkeys(TIMEOUTS, 20))
-
-
-class PatientStreet(Street):
-    """Its providers may take their time: what is slow here is the router, or the machine."""
 
     timeouts = MappingProxyType(dict.fromkeys(TIMEOUTS, 20))
 
