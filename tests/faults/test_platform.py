@@ -227,7 +227,7 @@ def test_77_callers_on_kept_connections_are_refused_by_the_share_that_is_too_muc
         figures.keep(row(77, f"{callers} callers"), max(0.0, 100 - 100 * rate / peak), "% below what it can take")
         assert statistics.median(one.seconds for one in refused or answers) < 2
         assert pulse.statuses == {200}
-        assert pulse.slowest_s < 6
+        assert pulse.slowest_s < 8
         street.until(lambda: ask(street, "east/ok@after", stream=False).status == 200, 4)
         assert street.total("rr_inflight") == 0
         assert street.total("rr_requests_total", error_class="shed") >= len(refused)
