@@ -68,7 +68,7 @@ class RoutingTable:
             self._rules[policy.name] = self._ready(policy)
         self._plain = lru_cache(REMEMBERED)(self._cast_plain)
         self._router = lru_cache(REMEMBERED)(self._find_router)
-        self.fluid = lru_cache(REMEMBERED)(self._find_fluid)
+        self._fluid = lru_cache(REMEMBERED)(self._find_fluid)
 
     @property
     def policies(self) -> Mapping[str, Policy]:
@@ -131,8 +131,11 @@ class RoutingTable:
         fluid = any(lineup.fluid for lineup in lineups.values())
         return Rules(policy, RouteIndex(policy.routes), dealers, lineups, fluid)
 
-    def _find_fluid(self, model: str, kind: str, options: RoutingOptions) -> bool:
+    def fluid(self, model: str, kind: str, options: RoutingOptions) -> bool:
         """Whether measurements may rank who answers this model string: then `Facts.held` matters."""
+        return self._fluid(model, kind) if is_plain(options) else self._find_fluid(model, kind, options)
+
+    def _find_fluid(self, model: str, kind: str, options: RoutingOptions = RoutingOptions()) -> bool:
         try:
             rules = self._router(model)
             return bool(options.sort) or rules.fluid if rules else self._cast_plain(model, kind, options).fluid

@@ -101,6 +101,7 @@ class LeanCycle:
         self.response_complete = False
         self.chunked_encoding: bool | None = None
         self.expected_content_length = 0
+        self.task: asyncio.Task[None] | None = None  # in which the application runs
         self.on_hangup: Callable[[], None] | None = None  # told once when the client goes before the answer is complete
         self._head: bytes | None = None
         self._flush: asyncio.Handle | None = None
@@ -163,7 +164,8 @@ class LeanCycle:
         """The body of the request when all of it is there, as `receive` would give it; None: use `receive`."""
         if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue:
             return None
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         self.message_event.clear()
         body, self.body = self.body, b""
         return bytes(body)

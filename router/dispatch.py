@@ -5,7 +5,7 @@ An empty success is a failure: HTML, malformed JSON, no choices or a choice with
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ CHAT = "/chat/completions"
 NO_STREAM_OPTIONS = frozenset({"mistral"})  # providers known to refuse the field: their usage is not asked for
 MOST_TOKENS = (("max_completion_tokens", "max_tokens"), ("max_tokens", "max_completion_tokens"))  # one limit, two names
 _FINISHES = ("length", "content_filter", "tool_calls", "function_call")
+_KEPT = 64
+_FOR_WHOLE: dict[int, tuple[Timeouts, Timeouts]] = {}  # by the id of the first
 
 
 @dataclass(slots=True)
@@ -102,10 +104,16 @@ class Errand:
         return upstream
 
 
-@lru_cache(maxsize=64)
 def _for_whole(timeouts: Timeouts) -> Timeouts:
     """Limits for an answer that is not streamed: silence is what it is made of until it comes."""
-    return replace(timeouts, first_token_s=timeouts.answer_s, idle_s=max(timeouts.idle_s, timeouts.answer_s))
+    known = _FOR_WHOLE.get(id(timeouts))
+    if known is not None:
+        return known[1]
+    whole = replace(timeouts, first_token_s=timeouts.answer_s, idle_s=max(timeouts.idle_s, timeouts.answer_s))
+    if len(_FOR_WHOLE) >= _KEPT:
+        _FOR_WHOLE.clear()
+    _FOR_WHOLE[id(timeouts)] = timeouts, whole  # kept, so that nothing else can have its id
+    return whole
 
 
 @dataclass(slots=True)

@@ -253,7 +253,8 @@ class HardenedProtocol:
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self._pipeline:
             self._start(self._pipeline.pop())
         else:
@@ -317,7 +318,7 @@ class HardenedProtocol:
 
     def _start(self, cycle: LeanCycle) -> None:
         self._running = cycle
-        task = self.loop.create_task(cycle.run_asgi(self.app))
+        task = cycle.task = self.loop.create_task(cycle.run_asgi(self.app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

@@ -20,7 +20,7 @@ from .auth import Authenticator, Key
 from .chat import Chat
 from .feedback import FeedbackDesk
 from .front import AsgiApp, Endpoint, Front, Lifespan, Table
-from .limits import Allowance, Limiter, LocalLimiter
+from .limits import Allowance, Limiter, LocalLimiter, allowed
 from .models import Listed, Models, listing_of
 from .ops import Gauges, Ops
 from .passage import FORM_PATHS, JSON_PATHS, Passage
@@ -60,7 +60,7 @@ def access_of(auth: Auth) -> Access:
             key.secret.get_secret_value(),
             routers=key.routers,
             write=key.write,
-            allowance=Allowance(key.rpm, key.tpm, key.concurrent, key.budget_usd_per_day),
+            allowance=allowed(Allowance(key.rpm, key.tpm, key.concurrent, key.budget_usd_per_day)),
             concurrent_sessions=key.concurrent_sessions,
             packets_per_second=key.packets_per_second,
         )

@@ -37,7 +37,7 @@ class Key:
     secret: str = field(repr=False)
     routers: tuple[str, ...] = ("*",)
     write: bool = False
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: Allowance = WITHOUT
     concurrent_sessions: int | None = None
     packets_per_second: int | None = None
 

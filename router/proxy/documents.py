@@ -67,7 +67,7 @@ def parse(body: bytes) -> JsonObject:
         raise refused(400, message, code="invalid_json") from None
     if not isinstance(document, dict):
         raise refused(400, f"The body must be a JSON object, is {_name(document)}.", code="invalid_json")
-    if body.count(b"[") + body.count(b"{") > DEEPEST:
+    if len(body) > DEEPEST and body.count(b"[") + body.count(b"{") > DEEPEST:
         _check_depth(document)
     return document
 

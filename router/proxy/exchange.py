@@ -134,7 +134,7 @@ class Exchange:
     @staticmethod
     async def _told(cycle: LeanCycle, work: Coroutine[Any, Any, T]) -> T:
         """The same where the connection itself says that the client went."""
-        task = asyncio.current_task()
+        task = cycle.task
         gone = False
 
         def hung_up() -> None:

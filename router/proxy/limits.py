@@ -41,6 +41,11 @@ class Quota:
 WITHOUT = Allowance()
 
 
+def allowed(allowance: Allowance) -> Allowance:
+    """The same; without any limit it is `WITHOUT` itself, which is known at sight."""
+    return WITHOUT if allowance == WITHOUT else allowance
+
+
 class Permit(Protocol):
     """Leave to serve one request. `settle` once the usage is known, `release` in any case; both may be repeated."""
 

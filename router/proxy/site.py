@@ -123,7 +123,7 @@ class Site:
         if self.shedding.share:
             self._shed(exchange)
         allowance = principal.allowance
-        return UNLIMITED if allowance is WITHOUT or allowance == WITHOUT else None
+        return UNLIMITED if allowance is WITHOUT else None
 
     def _shed(self, exchange: Exchange) -> None:
         """Refuse this call if it is one of those that are too many; a repeated head has been asked at the door."""
