@@ -23,6 +23,7 @@ from .template import render_messages
 from .unserved import nobody_fits, unknown_model, unknown_router
 
 REMEMBERED = 1024  # lineups of models called directly, and what model strings mean
+_PLAIN = RoutingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class RoutingTable:
         """Whether measurements may rank who answers this model string: then `Facts.held` matters."""
         return self._fluid(model, kind) if is_plain(options) else self._find_fluid(model, kind, options)
 
-    def _find_fluid(self, model: str, kind: str, options: RoutingOptions = RoutingOptions()) -> bool:
+    def _find_fluid(self, model: str, kind: str, options: RoutingOptions = _PLAIN) -> bool:
         try:
             rules = self._router(model)
             return bool(options.sort) or rules.fluid if rules else self._cast_plain(model, kind, options).fluid
