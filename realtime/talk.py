@@ -187,6 +187,8 @@ async def _explain(talk: Talk, metadata: Mapping[str, str], turn: Turn) -> None:
             return
     if answer.status_code == 200:
         decision = answer.json()["decision"]
-        names = ("router", "route_id", "variant_id", "model", "reason", "bucket")
+        names = ["router", "route_id", "reason"]
+        if decision.get("sticky") or (decision.get("propensity") or 1) == 1:
+            names += ["variant_id", "model", "bucket"]  # else each request draws anew: this one's are not the call's
         words = [f"{name}={decision[name]}" for name in names if decision.get(name) is not None]
         console().print("decision  " + "  ".join(words), style="dim", markup=False)

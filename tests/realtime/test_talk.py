@@ -19,12 +19,14 @@ providers: {demo: {kind: demo}}
 routers: [routers]
 realtime: {transcription: {grammar: sentences.jsgf}}
 """
+EITHER = "[{id: a, weight: 50, model: demo/fast}, {id: b, weight: 50, model: demo/fast}]"
+SPLIT = f"router: split\nunit: [user]\ndefault: {{id: both, variants: {EITHER}}}\n"
 ROUTER = "router: demo\ndefault: {id: default, variants: [{id: fast, weight: 100, model: demo/fast}]}\n"
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
-    with running(grammar(tmp_path_factory.mktemp("voice")), SERVER, {"demo": ROUTER}) as port:
+    with running(grammar(tmp_path_factory.mktemp("voice")), SERVER, {"demo": ROUTER, "split": SPLIT}) as port:
         yield port
 
 
@@ -64,6 +66,14 @@ def test_a_wav_file_is_a_question_too(port, tmp_path, caller):
     told = talk(str(path), "--url", f"http://127.0.0.1:{port}")
     assert told.returncode == 0, told.stderr
     assert "what is the time" in told.stdout
+
+
+@pytest.mark.parametrize(("who", "shown"), [((), False), (("--user", "ann"), True)])
+def test_a_variant_that_was_drawn_for_the_call_alone_is_not_guessed(port, caller, who, shown):
+    caller()
+    told = talk("--say", "count to five", "--model", "router/split", "--url", f"http://127.0.0.1:{port}", *who)
+    assert "route_id=both" in told.stdout
+    assert ("variant_id=" in told.stdout) is shown
 
 
 @pytest.mark.parametrize(
