@@ -118,8 +118,9 @@ class LeanCycle:
                 done = "completing" if self.response_started else "starting"
                 self.logger.error("ASGI callable returned without %s response.", done)
                 await self._fail()
-        finally:
-            self._on_response = None
+        finally:  # what refers to itself in a circle would stay until the next collection
+            self._on_response = self.task = None
+            cast("dict[str, Any]", self.scope).pop(CYCLE, None)
 
     async def _fail(self) -> None:
         if self.response_started:
