@@ -7,8 +7,8 @@ PYTEST := $(BIN)/python -m pytest
 
 .PHONY: run compiled test check setup setup-test clean format lock
 
-run: setup $(if $(COMPILED),build/compiled/.made)
-	@$(if $(COMPILED),PYTHONPATH=$(CURDIR)/build/compiled) $(BIN)/realtime-router serve $(ARGS)
+run: setup $(if $(filter-out 0,$(COMPILED)),build/compiled/.made)
+	@$(if $(filter-out 0,$(COMPILED)),PYTHONPATH=$(CURDIR)/build/compiled) $(BIN)/realtime-router serve $(ARGS)
 
 # The hot path in C (`make run COMPILED=1` uses it): needs a C compiler and Python's headers.
 compiled: setup build/compiled/.made

@@ -1,8 +1,8 @@
 """Compile the hot path to C with mypyc: `python deploy/compile.py [FOLDER]` (default: build/compiled).
 
 The folder gets a copy of the three packages with an extension module beside each compiled source; first on PYTHONPATH
-it is what runs. Needs a C compiler, Python's headers and the packages of deploy/compile.lock; takes two to three
-minutes. It is the same source: without the extension modules the copy runs interpreted, only slower.
+it is what runs. Needs a C compiler, Python's headers and the packages of deploy/compile.lock; takes about three
+minutes. It is the same source but for the constructors of value classes, which are written out first (`values`).
 
 Only rooms that requests pass through are compiled. Left out of them are classes that derive from a library's, are read
 by msgspec or pydantic, or have heirs outside; async generators; and what classes are made with at run time.

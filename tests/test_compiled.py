@@ -1,11 +1,13 @@
 """The compiled build runs the same source: it is built here, and the fault matrix is played against it."""
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,72 @@ def test_no_interpreted_class_derives_from_a_compiled_one():
         if bases & born
     ]
     assert heirs == []
+
+
+VALUES = '''
+"""Values."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from policies.frozen import frozen
+
+
+@frozen
+class Point:
+    """A place."""
+
+    x: int
+    y: int = 2
+    names: list[str] = field(default_factory=list, compare=False)
+
+    @property
+    def total(self) -> int:
+        """The sum."""
+        return self.x + self.y
+
+
+@dataclass(slots=True, kw_only=True)
+class Open:
+    """May be changed."""
+
+    most: ClassVar[int] = 3
+    size: int = field(default=1, repr=False)
+
+
+@dataclass(slots=True)
+class Checked:
+    """Does more while it is made."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        self.size += 1
+'''
+
+
+def test_a_value_class_is_the_same_with_its_constructor_written_out(monkeypatch):
+    monkeypatch.syspath_prepend(PROGRAM.parent)
+    written_out = importlib.import_module("values").written_out
+    made = [{"__name__": "made"}, {"__name__": "made"}]
+    exec(VALUES, made[0])
+    exec(written_out(VALUES), made[1])
+    assert "__init__" not in VALUES
+    assert written_out(VALUES).count("def __init__") == 2
+    assert written_out("x = 1\n") == "x = 1\n"
+    for space in made:
+        point = space["Point"](1, names=["a"])
+        assert (point.x, point.y, point.names, point.total) == (1, 2, ["a"], 3)
+        assert point == space["Point"](1)
+        assert hash(point) == hash(space["Point"](1, 2))
+        assert space["Point"](1).names is not space["Point"](1).names
+        assert repr(point) == "Point(x=1, y=2, names=['a'])"
+        assert replace(point, x=5).total == 7
+        assert [one.name for one in fields(point)] == ["x", "y", "names"]
+        assert (space["Open"]().size, space["Open"](size=2).size, repr(space["Open"]())) == (1, 2, "Open()")
+        with pytest.raises(TypeError):
+            space["Open"](2)
+        assert space["Checked"](1).size == 2
 
 
 @pytest.fixture(scope="module")
