@@ -1,11 +1,11 @@
 """Load shedding: while the event loop is late, a share of new calls is refused; while memory is full, all of them.
 
 The share grows while the loop is later than `TARGET_S` and falls while it is not, both in proportion (after PIE,
-RFC 8033): what is refused is what is too much, and callers that wait for their answers before they ask again, whose
-number a queue cannot tell, bring the loop to that lateness and not beyond. Lag is the time that what could go on waits
-for its turn; calls that wait for their providers are no part of it. A loop that is late with hardly anything to do has
-been held up from outside; refusing would not make it quicker. Nor does refusing nearly everybody: answering 503 to
-callers that ask again at once costs, too.
+RFC 8033): what is refused is what is too much. Callers that wait for their answers before they ask again, whose number
+a queue cannot tell, are refused by half at most: answering 503 to whoever asks again at once costs, too, and beyond
+that they wait. Lag is the time that what could go on waits for its turn; calls that wait for their providers are no
+part of it. A loop that is late with hardly anything to do has been held up from outside; refusing would not make it
+quicker.
 
 A refused request costs little and may be repeated; an accepted one that dies of memory takes all others with it.
 Health checks and voice sessions are never refused here: they are what is left when everything else is shed.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 TARGET_S = 0.15  # a loop that is later than this in two samples in a row has too much to do
 GAIN = 0.05  # the growth of the share for each time that the loop is late beyond that
-MOST = 0.8  # the largest share refused for lateness
+MOST = 0.5  # the largest share refused for lateness: a refusal costs about a quarter of a request
 MANY = 16  # requests under way, less of which make no loop late
 FULL = 0.92  # of the memory this process may use
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

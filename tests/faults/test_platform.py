@@ -198,9 +198,12 @@ def test_77_more_load_than_a_starved_processor_can_take_is_refused_at_once_and_t
         assert street.total("rr_inflight") == 0
 
 
-@pytest.mark.parametrize("callers", [200, 600])
-def test_77_callers_on_kept_connections_are_refused_by_the_share_that_is_too_much(tmp_path, callers):
-    """They ask again at once whatever they were told, so that as many wait as there are."""
+@pytest.mark.parametrize(("callers", "least"), [(200, 0.7), (600, 0.5)])
+def test_77_callers_on_kept_connections_are_refused_by_the_share_that_is_too_much(tmp_path, callers, least):
+    """They ask again at once whatever they were told, so that as many wait as there are.
+
+    Each refusal costs a quarter of a request, and so many callers can be refused a thousand times a second.
+    """
     if why := control_groups.why_not("cpu"):
         pytest.skip(why)
     with (
@@ -217,12 +220,12 @@ def test_77_callers_on_kept_connections_are_refused_by_the_share_that_is_too_muc
                 answers, rate = crowd(street, raw, seconds=6, workers=callers, kept=True)
                 refused = [one for one in answers if one.status == 503]
                 peak = max(peak, rate)
-                if rate >= 0.7 * peak and (refused or callers == 200):
+                if rate >= least * peak and (refused or callers == 200):
                     break
         group["cpu.cfs_quota_us"] = -1
         assert {one.status for one in answers} <= {200, 503}
         assert all(one.retry_after for one in refused)
-        assert rate >= 0.7 * peak
+        assert rate >= least * peak
         assert refused or callers == 200, "so few may just be waited for"
         figures.keep(row(77, f"{callers} callers"), max(0.0, 100 - 100 * rate / peak), "% below what it can take")
         assert statistics.median(one.seconds for one in refused or answers) < 2

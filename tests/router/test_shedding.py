@@ -33,8 +33,8 @@ def test_the_share_grows_as_long_as_the_loop_is_later_than_it_should_be_and_not_
 
 @pytest.mark.parametrize("served_s", [0.001, 0.004])
 @pytest.mark.parametrize("callers", [300, 1000, 3000])
-def test_callers_who_ask_again_at_once_bring_the_loop_to_its_target_and_most_of_its_time_to_answers(callers, served_s):
-    refused_s, shedding, answered, passed_s = served_s / 15, Shedding(), 0, 0.0
+def test_callers_who_ask_again_at_once_leave_most_of_its_time_to_answers(callers, served_s):
+    refused_s, shedding, answered, passed_s = served_s / 4, Shedding(), 0, 0.0
     for _ in range(300):  # a round: each of the callers has asked
         served = sum(not shedding.refuses() for _ in range(callers))
         took_s = served * served_s + (callers - served) * refused_s
@@ -42,7 +42,7 @@ def test_callers_who_ask_again_at_once_bring_the_loop_to_its_target_and_most_of_
         answered, passed_s = answered + served, passed_s + took_s
     assert answered * served_s > 0.75 * passed_s
     alone_s = callers * served_s
-    assert took_s < max(2 * TARGET_S, 0.3 * alone_s)
+    assert took_s < max(2 * TARGET_S, 0.65 * alone_s)
 
 
 def test_the_share_is_spread_evenly():
