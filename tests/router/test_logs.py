@@ -8,7 +8,7 @@ import pytest
 
 from policies import Outcome
 from router import logs
-from router.request_log import RequestLog
+from router.request_log import RequestLog, figures, repeating
 from tests.router.records_samples import attempt, decision, record
 
 
@@ -49,6 +49,19 @@ def test_a_request_is_one_json_line_with_names_and_figures(written):
     assert shown["duration_ms"] == 1100.0
     assert shown["ttft_ms"] == 700.0
     assert shown["cost_usd"] == pytest.approx(0.000_011)
+
+
+@pytest.mark.parametrize("request_id", [None, "req_0123456789abcdef01234567", 'mine "and" more'])
+@pytest.mark.parametrize("trace_id", [None, "0af7651916cd43dd8448eb211c80319c"])
+def test_a_line_that_is_made_at_once_says_what_a_log_record_would(written, request_id, trace_id):
+    done = record(attempts=[attempt(began_s=10.5)], usage={"prompt_tokens": 3, "completion_tokens": 4})
+    done.request_id, done.trace_id = request_id, trace_id
+    for one in (done, record(attempts=[], outcome=Outcome.OTHER)):
+        fields = {**repeating(one), **figures(one)}
+        shown = json.loads(written(lambda _, one=one: RequestLog().on_finish(one), form="json")[-1])
+        assert {name: shown[name] for name in shown if name not in ("time", "level", "logger", "message")} == fields
+        line = written(lambda _, one=one: RequestLog().on_finish(one))[-1]
+        assert all(f" {name}=" in line for name in fields)
 
 
 def test_a_request_without_answer_is_a_warning(written):
